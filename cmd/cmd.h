@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include <popt.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "error.h"
+#include "host.h"
+
+/* One command of the program: each file of this directory named after one ends in its struct. */
+struct command {
+	const char *name;
+	const char *summary;  /* one line, lower case, no full stop */
+	const char *synopsis; /* what follows the name in a usage line */
+
+	/* argv[0] is "ublkctl NAME". Returns 0, or a negative errno with *err set. */
+	int (*run)(const struct uc_host *host, int argc, const char **argv, struct uc_error *err);
+};
+
+extern const struct command add_command;
+extern const struct command del_command;
+extern const struct command features_command;
+extern const struct command help_command;
+extern const struct command list_command;
+extern const struct command show_command;
+extern const struct command targets_command;
+
+/* All commands in the order of listings, ended by NULL. */
+extern const struct command *const commands[];
+const struct command *command_find(const char *name);
+
+/* The program: parses the global options, runs one command, returns the exit status. */
+int ublkctl_main(const struct uc_host *host, int argc, char **argv);
+
+/* Prints the help of the whole program on stdout. */
+void front_help(void);
+
+/* The one line on stderr that a failure of a command gets. */
+void print_failure(const struct command *command, const struct uc_error *err);
+
+/* The exit status that a failure is documented to have; the only place that decides it. */
+int exit_status(const struct uc_error *err);
+
+/* Makes a failure to write standard output a failure of the program, with a message. */
+void check_stdout_at_exit(void);
+
+/*
+ * Option parsing for one command. take() gets each option's value and argument; operand() gets
+ * what is no option, after all options, and is NULL for a command that takes no operands.
+ */
+struct option_parser {
+	const struct command *command;
+	const struct poptOption *options;
+	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
+	int (*operand)(void *ctx, const char *text, struct uc_error *err);
+	void *ctx;
+	void (*more_help)(void); /* after the options in --help; may be NULL */
+};
+
+/* Returns 0 (go on), 1 (--help was given, and printed) or a negative errno. */
+int options_parse(const struct option_parser *parser, int argc, const char **argv,
+		  struct uc_error *err);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "manage.h"
+#include "select.h"
+
+enum { OPT_ID = 2, OPT_ALL, OPT_FORCE };
+
+struct del {
+	struct selection selection;
+	bool all;
+	bool force;
+};
+
+static const struct poptOption del_options[] = {
+	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
+	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all devices", NULL},
+	{"force", '\0', POPT_ARG_NONE, NULL, OPT_FORCE,
+	 "also when in use: its users get I/O errors", NULL},
+	POPT_TABLEEND,
+};
+
+static int take_operand(void *ctx, const char *text, struct uc_error *err)
+{
+	struct del *del = ctx;
+
+	return select_text(&del->selection, text, err);
+}
+
+static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
+{
+	struct del *del = ctx;
+
+	switch (option) {
+	case OPT_ID:
+		return take_operand(ctx, arg, err);
+	case OPT_ALL:
+		del->all = true;
+		return 0;
+	default:
+		del->force = true;
+		return 0;
+	}
+}
+
+/* All of them, whatever becomes of one. Each failure gets its line; the first is returned. */
+static int delete_each(const struct uc_host *host, const struct del *del, struct uc_error *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < del->selection.count; i++) {
+		struct uc_error mine = {0};
+		int ret = uc_del(host, del->selection.ids[i], del->force, &mine);
+
+		/* Gone since we listed them: that is what --all wants. */
+		if (ret >= 0 || (ret == -ENODEV && del->all))
+			continue;
+		if (first < 0) {
+			print_failure(&del_command, &mine);
+			continue;
+		}
+		first = ret;
+		*err = mine;
+	}
+	return first;
+}
+
+static int del_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
+{
+	struct del del = {.selection = {.host = host}};
+	const struct option_parser parser = {
+		.command = &del_command,
+		.options = del_options,
+		.take = take_option,
+		.operand = take_operand,
+		.ctx = &del,
+	};
+	int ret = options_parse(&parser, argc, argv, err);
+
+	if (ret == 0 && del.all && del.selection.count)
+		ret = uc_fail(err, UC_USAGE, EINVAL, "--all and named devices exclude each other");
+	else if (ret == 0 && !del.all && !del.selection.count)
+		ret = uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
+	if (ret == 0 && del.all)
+		ret = select_all(&del.selection, err);
+	if (ret == 0)
+		ret = delete_each(host, &del, err);
+	free(del.selection.ids);
+	return ret;
+}
+
+const struct command del_command = {
+	.name = "del",
+	.summary = "stop and remove devices",
+	.synopsis = "[OPTION...] ID|PATH...",
+	.run = del_run,
+};

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The front door: global options, the command's name, and how a command's failure ends. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "log.h"
+#include "size.h"
+
+#define MAX_TIMEOUT_S 3600
+
+const struct command *const commands[] = {
+	&add_command,      &list_command,    &show_command, &del_command,
+	&features_command, &targets_command, &help_command, NULL,
+};
+
+struct front {
+	struct uc_host host;
+	const char *name; /* the command word, or NULL */
+	int index;        /* of the command word in argv */
+	char error[UC_ERROR_TEXT];
+};
+
+static const struct argp_option front_options[] = {
+	{"timeout", 't', "SECONDS", 0, "Bound of each wait for the driver (default 10)", 0},
+	{0},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static error_t fail(struct front *front, const char *text)
+{
+	snprintf(front->error, sizeof(front->error), "%s", text);
+	return EINVAL;
+}
+
+static error_t parse_front(int key, char *arg, struct argp_state *state)
+{
+	struct front *front = state->input;
+	struct uc_error err = {0};
+	uint64_t seconds;
+
+	switch (key) {
+	case 't':
+		if (uc_number_parse(arg, "--timeout", 1, MAX_TIMEOUT_S, &seconds, &err) < 0)
+			return fail(front, err.text);
+		front->host.timeout_ms = (unsigned)seconds * 1000;
+		return 0;
+	case ARGP_KEY_ARG:
+		/* The rest belongs to the command, options and all. */
+		front->name = arg;
+		front->index = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The list of commands in --help is made from the commands themselves. */
+static char *help_filter(int key, const char *text, void *input)
+{
+	char *list = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)(uintptr_t)text;
+	out = open_memstream(&list, &size);
+	if (!out)
+		return NULL;
+	fputs("Commands:\n", out);
+	for (size_t i = 0; commands[i]; i++)
+		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n'ublkctl COMMAND --help' tells more of one.", out);
+	fclose(out);
+	return list;
+}
+
+static const struct argp front_argp = {
+	.options = front_options,
+	.parser = parse_front,
+	.args_doc = "COMMAND [ARGUMENT...]",
+	.doc = "Administer userspace block devices (ublk).\v",
+	.help_filter = help_filter,
+};
+
+void front_help(void)
+{
+	static char name[] = "ublkctl";
+
+	argp_help(&front_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, name);
+}
+
+static void log_to_stderr(int priority, const char *line)
+{
+	(void)priority;
+	fprintf(stderr, "ublkctl: %s\n", line);
+}
+
+static int run_command(const struct front *front, const struct command *command, int argc,
+		       char **argv)
+{
+	struct uc_error err = {.code = UC_FAILED, .errnum = EIO, .text = "failed"};
+	char program[64];
+
+	snprintf(program, sizeof(program), "ublkctl %s", command->name);
+	argv[front->index] = program;
+	if (command->run(&front->host, argc - front->index, (const char **)argv + front->index,
+			 &err) >= 0)
+		return 0;
+	print_failure(command, &err);
+	return exit_status(&err);
+}
+
+/* What argp stopped at, when it was not one of our own checks. */
+static const char *explain(struct front *front, char **argv, int next)
+{
+	if (!front->error[0])
+		snprintf(front->error, sizeof(front->error),
+			 "option '%s' is unknown, or its argument is missing or unwanted",
+			 argv[next > 1 ? next - 1 : 1]);
+	return front->error;
+}
+
+int ublkctl_main(const struct uc_host *host, int argc, char **argv)
+{
+	struct front front = {.host = *host};
+	const struct command *command;
+	int next = 1;
+
+	check_stdout_at_exit();
+	uc_log_to(log_to_stderr);
+	argp_program_version = "ublkctl " UBLKCTL_VERSION;
+	argp_err_exit_status = UC_USAGE;
+	if (argc < 1)
+		return UC_USAGE;
+	/* Its own messages have two lines; ours has one. */
+	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS, &next, &front)) {
+		fprintf(stderr, "ublkctl: %s (see 'ublkctl --help')\n",
+			explain(&front, argv, next));
+		return UC_USAGE;
+	}
+	if (!front.name) {
+		fputs("ublkctl: no command given (see 'ublkctl --help')\n", stderr);
+		return UC_USAGE;
+	}
+	command = command_find(front.name);
+	if (!command) {
+		fprintf(stderr, "ublkctl: '%s' is not a command (see 'ublkctl --help')\n",
+			front.name);
+		return UC_USAGE;
+	}
+	return run_command(&front, command, argc, argv);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+
+#define OPT_HELP 1 /* commands' own values begin at 2 */
+
+static const struct poptOption help_options[] = {
+	{"help", 'h', POPT_ARG_NONE, NULL, OPT_HELP, "show this help", NULL},
+	POPT_TABLEEND,
+};
+
+static int explain(poptContext popt, int code, struct uc_error *err)
+{
+	const char *option = poptBadOption(popt, POPT_BADOPTION_NOALIAS);
+
+	switch (code) {
+	case POPT_ERROR_BADOPT:
+		return uc_fail(err, UC_USAGE, EINVAL, "unknown option '%s'", option);
+	case POPT_ERROR_NOARG:
+		return uc_fail(err, UC_USAGE, EINVAL, "option '%s' needs an argument", option);
+	case POPT_ERROR_UNWANTEDARG:
+		return uc_fail(err, UC_USAGE, EINVAL, "option '%s' takes no argument", option);
+	default:
+		return uc_fail(err, UC_USAGE, EINVAL, "option '%s': %s", option,
+			       poptStrerror(code));
+	}
+}
+
+static int take_options(const struct option_parser *parser, poptContext popt, struct uc_error *err)
+{
+	int option;
+
+	while ((option = poptGetNextOpt(popt)) > 0) {
+		uc_auto_free char *arg = poptGetOptArg(popt);
+		int ret;
+
+		if (option == OPT_HELP) {
+			poptPrintHelp(popt, stdout, 0);
+			if (parser->more_help)
+				parser->more_help();
+			return 1;
+		}
+		ret = parser->take(parser->ctx, option, arg, err);
+		if (ret < 0)
+			return ret;
+	}
+	return option < -1 ? explain(popt, option, err) : 0;
+}
+
+static int take_operands(const struct option_parser *parser, poptContext popt, struct uc_error *err)
+{
+	const char **operands = poptGetArgs(popt);
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && operands && operands[i]; i++)
+		ret = parser->operand ? parser->operand(parser->ctx, operands[i], err)
+				      : uc_fail(err, UC_USAGE, EINVAL, "unexpected argument '%s'",
+						operands[i]);
+	return ret;
+}
+
+int options_parse(const struct option_parser *parser, int argc, const char **argv,
+		  struct uc_error *err)
+{
+	/* popt takes tables without const, and does not write to them. */
+	const struct poptOption table[] = {
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)parser->options, 0, NULL,
+		 NULL},
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)help_options, 0, NULL,
+		 NULL},
+		POPT_TABLEEND,
+	};
+	poptContext popt = poptGetContext("ublkctl", argc, argv, table, 0);
+	int ret;
+
+	if (!popt)
+		return uc_fail_errno(err, ENOMEM, "options");
+	poptSetOtherOptionHelp(popt, parser->command->synopsis);
+	ret = take_options(parser, popt, err);
+	if (ret == 0)
+		ret = take_operands(parser, popt, err);
+	poptFreeContext(popt);
+	return ret;
+}

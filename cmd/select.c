@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "select.h"
+
+static int add_id(struct selection *selection, uint32_t id, struct uc_error *err)
+{
+	uint32_t *more;
+
+	for (size_t i = 0; i < selection->count; i++)
+		if (selection->ids[i] == id)
+			return 0;
+	more = realloc(selection->ids, (selection->count + 1) * sizeof(*more));
+	if (!more)
+		return uc_fail_errno(err, ENOMEM, "the list of devices");
+	selection->ids = more;
+	selection->ids[selection->count++] = id;
+	return 0;
+}
+
+int select_text(struct selection *selection, const char *text, struct uc_error *err)
+{
+	uint32_t id;
+	int ret = uc_device_parse(selection->host, text, &id, err);
+
+	return ret < 0 ? ret : add_id(selection, id, err);
+}
+
+int select_all(struct selection *selection, struct uc_error *err)
+{
+	free(selection->ids);
+	selection->ids = NULL;
+	return uc_device_ids(selection->host, &selection->ids, &selection->count, err);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "feature.h"
+#include "node.h"
+#include "proc.h"
+#include "select.h"
+#include "stats.h"
+#include "table.h"
+
+enum { OPT_ID = 2, OPT_JSON };
+
+struct show {
+	struct selection selection;
+	bool json;
+};
+
+static const struct poptOption show_options[] = {
+	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
+	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "write JSON", NULL},
+	POPT_TABLEEND,
+};
+
+static void put_text(struct json_object *doc, const char *key, const char *text)
+{
+	json_object_object_add(doc, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void put_number(struct json_object *doc, const char *key, uint64_t number)
+{
+	json_object_object_add(doc, key, json_object_new_uint64(number));
+}
+
+static void put_bool(struct json_object *doc, const char *key, bool truth)
+{
+	json_object_object_add(doc, key, json_object_new_boolean(truth));
+}
+
+static void put_info(struct json_object *doc, const struct uc_host *host, const struct uc_device *d)
+{
+	const bool known = d->record_state == UC_RECORD_OK;
+	char node[128];
+
+	put_number(doc, "id", d->info.dev_id);
+	put_text(doc, "device", d->node);
+	uc_node_char_path(host, d->info.dev_id, node, sizeof(node));
+	put_text(doc, "char_device", node);
+	put_text(doc, "state", uc_device_state_name(d->info.state));
+	put_text(doc, "target", known ? d->record.target : NULL);
+	put_text(doc, "backing", known && d->record.backing[0] ? d->record.backing : NULL);
+	put_text(doc, "data_path", known ? d->record.path : NULL);
+	if (d->info.ublksrv_pid > 0)
+		put_number(doc, "pid", (uint64_t)d->info.ublksrv_pid);
+	else
+		json_object_object_add(doc, "pid", NULL);
+	if (d->has_node)
+		put_number(doc, "size", d->size);
+	else
+		json_object_object_add(doc, "size", NULL);
+	put_bool(doc, "read_only", d->read_only);
+	put_number(doc, "nr_queues", d->info.nr_hw_queues);
+	put_number(doc, "queue_depth", d->info.queue_depth);
+	put_number(doc, "max_io_bytes", d->info.max_io_buf_bytes);
+	put_number(doc, "owner_uid", d->info.owner_uid);
+	put_number(doc, "owner_gid", d->info.owner_gid);
+}
+
+static void put_features(struct json_object *doc, uint64_t flags)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (; flags; flags &= flags - 1) {
+		char name[32];
+
+		uc_feature_names(flags & -flags, name, sizeof(name));
+		json_object_array_add(list, json_object_new_string(name));
+	}
+	json_object_object_add(doc, "features", list);
+}
+
+static void put_params(struct json_object *doc, const struct ublk_params *p)
+{
+	struct json_object *params = json_object_new_object();
+	const uint32_t attrs = p->basic.attrs;
+
+	put_number(params, "logical_block_size", UINT64_C(1) << p->basic.logical_bs_shift);
+	put_number(params, "physical_block_size", UINT64_C(1) << p->basic.physical_bs_shift);
+	put_number(params, "io_min_size", UINT64_C(1) << p->basic.io_min_shift);
+	put_number(params, "io_opt_size",
+		   p->basic.io_opt_shift ? UINT64_C(1) << p->basic.io_opt_shift : 0);
+	put_number(params, "max_sectors", p->basic.max_sectors);
+	put_number(params, "dev_sectors", p->basic.dev_sectors);
+	put_bool(params, "rotational", attrs & UBLK_ATTR_ROTATIONAL);
+	put_bool(params, "volatile_cache", attrs & UBLK_ATTR_VOLATILE_CACHE);
+	put_bool(params, "fua", attrs & UBLK_ATTR_FUA);
+	put_number(params, "discard_granularity", p->discard.discard_granularity);
+	put_number(params, "max_discard_sectors", p->discard.max_discard_sectors);
+	put_number(params, "max_write_zeroes_sectors", p->discard.max_write_zeroes_sectors);
+	json_object_object_add(doc, "params", params);
+}
+
+static struct json_object *queue_object(size_t qid, const struct uc_queue_stats *q, pid_t pid)
+{
+	struct json_object *queue = json_object_new_object();
+	char cpus[256];
+
+	uc_proc_cpus(pid, (pid_t)q->tid, cpus, sizeof(cpus));
+	put_number(queue, "id", qid);
+	put_number(queue, "tid", q->tid);
+	put_text(queue, "cpus", cpus);
+	put_number(queue, "in_flight", q->in_flight);
+	put_number(queue, "reads", q->reads);
+	put_number(queue, "writes", q->writes);
+	put_number(queue, "flushes", q->flushes);
+	put_number(queue, "discards", q->discards);
+	put_number(queue, "write_zeroes", q->write_zeroes);
+	put_number(queue, "fua", q->fua);
+	put_number(queue, "read_bytes", q->read_bytes);
+	put_number(queue, "write_bytes", q->write_bytes);
+	put_number(queue, "discard_bytes", q->discard_bytes);
+	put_number(queue, "errors", q->errors);
+	return queue;
+}
+
+static void put_queues(struct json_object *doc, const struct uc_host *host,
+		       const struct uc_device *d)
+{
+	struct json_object *queues = json_object_new_array();
+	struct uc_stats *stats = NULL;
+
+	/* Without our record the counters could be of another device that had this id. */
+	if (d->record_state == UC_RECORD_OK && uc_stats_read(host, d->info.dev_id, &stats) == 0) {
+		for (size_t i = 0; i < stats->nr_queues; i++)
+			json_object_array_add(
+				queues, queue_object(i, &stats->queues[i], d->info.ublksrv_pid));
+		free(stats);
+	}
+	json_object_object_add(doc, "queues", queues);
+}
+
+static int take_operand(void *ctx, const char *text, struct uc_error *err)
+{
+	struct show *show = ctx;
+
+	return select_text(&show->selection, text, err);
+}
+
+static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
+{
+	struct show *show = ctx;
+
+	if (option == OPT_ID)
+		return take_operand(ctx, arg, err);
+	show->json = true;
+	return 0;
+}
+
+static int show_device(const struct uc_host *host, const struct show *show, struct uc_error *err)
+{
+	uc_auto_json struct json_object *doc = document_new();
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	const uint32_t id = show->selection.ids[0];
+	struct ublk_params params;
+	struct uc_device device;
+	int ret;
+
+	ret = uc_ctrl_open(host, &ctrl, err);
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &device, err);
+	if (ret == 0)
+		ret = uc_device_params(host, id, &params, err);
+	if (ret < 0)
+		return ret;
+	put_info(doc, host, &device);
+	put_features(doc, device.info.flags);
+	put_params(doc, &params);
+	put_queues(doc, host, &device);
+	document_print(doc, show->json);
+	return 0;
+}
+
+static int show_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
+{
+	struct show show = {.selection = {.host = host}};
+	const struct option_parser parser = {
+		.command = &show_command,
+		.options = show_options,
+		.take = take_option,
+		.operand = take_operand,
+		.ctx = &show,
+	};
+	int ret = options_parse(&parser, argc, argv, err);
+
+	if (ret == 0 && show.selection.count != 1)
+		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
+	if (ret == 0)
+		ret = show_device(host, &show, err);
+	free(show.selection.ids);
+	return ret;
+}
+
+const struct command show_command = {
+	.name = "show",
+	.summary = "show everything about one device and its queues",
+	.synopsis = "[OPTION...] ID|PATH",
+	.run = show_run,
+};

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctrl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deadline.h"
+
+/* Longer than any path that the driver accepts for GET_DEV_INFO2 (PATH_MAX is refused). */
+#define PATH_ROOM 256
+
+/*
+ * What a command reads or writes. It lives as long as the client and never on a stack: a command
+ * that ran out of time may still write here when the kernel gets to it.
+ */
+union payload {
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
+	struct uc_cpus cpus;
+	struct ublk_shmem_buf_reg reg;
+	uint64_t features;
+	struct {
+		char path[PATH_ROOM];
+		struct ublksrv_ctrl_dev_info info;
+	} info2;
+};
+
+struct uc_ctrl {
+	const struct uc_host *host;
+	void *conn;
+	bool stuck; /* a command never answered: nothing of this may be freed */
+	union payload payload;
+};
+
+/* One row per command: its name in messages, and what its special answers mean. */
+struct command {
+	uint32_t op;
+	const char *name;
+	struct {
+		int errnum;
+		enum uc_code code;
+		const char *text;
+	} meaning[5];
+};
+
+static const struct command get_features = {
+	.op = UBLK_U_CMD_GET_FEATURES,
+	.name = "GET_FEATURES",
+	.meaning = {{EOPNOTSUPP, UC_UNSUPPORTED,
+		     "the driver is older than Linux 6.5; update the kernel"}},
+};
+static const struct command add_dev = {
+	.op = UBLK_U_CMD_ADD_DEV,
+	.name = "ADD_DEV",
+	.meaning = {{EEXIST, UC_DIFFERS, "the id is taken; choose another or leave out -n"},
+		    {EACCES, UC_PERMISSION, "not allowed, or the driver's ublks_max is reached"},
+		    {EPERM, UC_PERMISSION, "only root may add devices; run as root"},
+		    {EINVAL, UC_FAILED,
+		     "the driver refused this mix of queues, depth and features"},
+		    {ENOSPC, UC_FAILED, "no device id is free; delete unused devices"}},
+};
+static const struct command get_dev_info = {.op = UBLK_U_CMD_GET_DEV_INFO, .name = "GET_DEV_INFO"};
+static const struct command get_dev_info2 = {.op = UBLK_U_CMD_GET_DEV_INFO2,
+					     .name = "GET_DEV_INFO2"};
+static const struct command set_params = {
+	.op = UBLK_U_CMD_SET_PARAMS,
+	.name = "SET_PARAMS",
+	.meaning = {{EACCES, UC_FAILED, "the device is already started"},
+		    {EINVAL, UC_FAILED, "the driver refused the block sizes or limits"}},
+};
+static const struct command get_params = {.op = UBLK_U_CMD_GET_PARAMS, .name = "GET_PARAMS"};
+static const struct command start_dev = {
+	.op = UBLK_U_CMD_START_DEV,
+	.name = "START_DEV",
+	.meaning = {{EEXIST, UC_FAILED, "the device is already started"}},
+};
+static const struct command stop_dev = {.op = UBLK_U_CMD_STOP_DEV, .name = "STOP_DEV"};
+static const struct command try_stop_dev = {
+	.op = UBLK_U_CMD_TRY_STOP_DEV,
+	.name = "TRY_STOP_DEV",
+	.meaning = {{EBUSY, UC_BUSY, "the block device is open; close it, or use --force"}},
+};
+static const struct command del_dev = {.op = UBLK_U_CMD_DEL_DEV, .name = "DEL_DEV"};
+static const struct command del_dev_async = {.op = UBLK_U_CMD_DEL_DEV_ASYNC,
+					     .name = "DEL_DEV_ASYNC"};
+static const struct command get_queue_affinity = {.op = UBLK_U_CMD_GET_QUEUE_AFFINITY,
+						  .name = "GET_QUEUE_AFFINITY"};
+static const struct command start_user_recovery = {
+	.op = UBLK_U_CMD_START_USER_RECOVERY,
+	.name = "START_USER_RECOVERY",
+	.meaning = {{EBUSY, UC_BUSY, "the old server's files are not released yet"}},
+};
+static const struct command end_user_recovery = {.op = UBLK_U_CMD_END_USER_RECOVERY,
+						 .name = "END_USER_RECOVERY"};
+static const struct command update_size = {.op = UBLK_U_CMD_UPDATE_SIZE, .name = "UPDATE_SIZE"};
+static const struct command quiesce_dev = {.op = UBLK_U_CMD_QUIESCE_DEV, .name = "QUIESCE_DEV"};
+static const struct command reg_buf = {.op = UBLK_U_CMD_REG_BUF, .name = "REG_BUF"};
+static const struct command unreg_buf = {.op = UBLK_U_CMD_UNREG_BUF, .name = "UNREG_BUF"};
+
+static int explain(const struct command *k, const struct uc_host *host, uint32_t id, int errnum,
+		   struct uc_error *err)
+{
+	char device[32] = "";
+
+	if (id != UC_ID_ANY)
+		snprintf(device, sizeof(device), " for device %u", id);
+	if (errnum == ETIMEDOUT)
+		return uc_fail(err, UC_TIMEOUT, errnum,
+			       "the driver did not answer %s%s within %u ms; see dmesg, then try "
+			       "again with a longer --timeout",
+			       k->name, device, host->timeout_ms);
+	for (size_t i = 0; i < sizeof(k->meaning) / sizeof(k->meaning[0]); i++)
+		if (k->meaning[i].errnum == errnum)
+			return uc_fail(err, k->meaning[i].code, errnum, "%s%s: %s (%s)", k->name,
+				       device, k->meaning[i].text, uc_errno_text(errnum));
+	if (errnum == ENODEV && id != UC_ID_ANY)
+		return uc_fail(err, UC_NO_DEVICE, errnum,
+			       "device %u does not exist; 'ublkctl list' shows those that do", id);
+	if (errnum == EOPNOTSUPP)
+		return uc_fail(err, UC_UNSUPPORTED, errnum,
+			       "this kernel's driver does not have %s; a newer kernel may",
+			       k->name);
+	return uc_fail_errno(err, errnum, "the driver refused %s%s", k->name, device);
+}
+
+/* Issues one command. Returns the driver's non-negative result or a negative errno. */
+static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublksrv_ctrl_cmd *cmd,
+		struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(ctrl->host->timeout_ms);
+	int res = -ETIMEDOUT;
+	unsigned left;
+
+	while (!ctrl->stuck && (left = uc_left_ms(deadline)) > 0) {
+		res = ctrl->host->transport->ctrl_call(ctrl->conn, k->op, cmd, left);
+		if (res != -EINTR)
+			break;
+		/* A signal met the command; it had no effect and is worth another try. */
+		res = -ETIMEDOUT;
+		uc_sleep_ms(1);
+	}
+	if (res == -ETIMEDOUT)
+		ctrl->stuck = true;
+	return res >= 0 ? res : explain(k, ctrl->host, cmd->dev_id, -res, err);
+}
+
+/* A command on a whole device (queue_id is all ones) with `len` bytes of payload. */
+static struct ublksrv_ctrl_cmd command_for(struct uc_ctrl *ctrl, uint32_t id, size_t len)
+{
+	return (struct ublksrv_ctrl_cmd){
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.len = (uint16_t)len,
+		.addr = len ? (uint64_t)(uintptr_t)&ctrl->payload : 0,
+	};
+}
+
+/* A command with neither payload nor result, but perhaps one word of data. */
+static int call_plain(struct uc_ctrl *ctrl, const struct command *k, uint32_t id, uint64_t data,
+		      struct uc_error *err)
+{
+	struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, 0);
+	int ret;
+
+	cmd.data[0] = data;
+	ret = call(ctrl, k, &cmd, err);
+	return ret < 0 ? ret : 0;
+}
+
+static int explain_open(const struct uc_host *host, int errnum, struct uc_error *err)
+{
+	const char *dev = host->dev_dir;
+
+	switch (errnum) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return uc_fail(err, UC_NO_DRIVER, errnum,
+			       "%s/ublk-control: the ublk driver is not available (%s); load it "
+			       "with 'modprobe ublk_drv'",
+			       dev, uc_errno_text(errnum));
+	case EACCES:
+	case EPERM:
+		return uc_fail(err, UC_PERMISSION, errnum, "%s/ublk-control: %s; run as root", dev,
+			       uc_errno_text(errnum));
+	case ENOSYS:
+		return uc_fail(err, UC_NO_DRIVER, errnum,
+			       "io_uring is not usable here; see 'sysctl kernel.io_uring_disabled' "
+			       "and the container's seccomp profile");
+	default:
+		return uc_fail_errno(err, errnum, "%s/ublk-control cannot be opened", dev);
+	}
+}
+
+int uc_ctrl_open(const struct uc_host *host, struct uc_ctrl **ret_ctrl, struct uc_error *err)
+{
+	struct uc_ctrl *ctrl = calloc(1, sizeof(*ctrl));
+	int ret;
+
+	if (!ctrl)
+		return uc_fail_errno(err, ENOMEM, "the control client");
+	ctrl->host = host;
+	ret = host->transport->ctrl_open(host, &ctrl->conn);
+	if (ret < 0) {
+		free(ctrl);
+		return explain_open(host, -ret, err);
+	}
+	*ret_ctrl = ctrl;
+	return 0;
+}
+
+void uc_ctrl_close(struct uc_ctrl *ctrl)
+{
+	if (!ctrl || ctrl->stuck)
+		return;
+	ctrl->host->transport->ctrl_close(ctrl->conn);
+	free(ctrl);
+}
+
+int uc_ctrl_get_features(struct uc_ctrl *ctrl, uint64_t *ret_features, struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, UC_ID_ANY, UBLK_FEATURES_LEN);
+	int ret = call(ctrl, &get_features, &cmd, err);
+
+	if (ret < 0)
+		return ret;
+	*ret_features = ctrl->payload.features;
+	return 0;
+}
+
+int uc_ctrl_add_dev(struct uc_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, info->dev_id, sizeof(*info));
+	int ret;
+
+	ctrl->payload.info = *info;
+	ret = call(ctrl, &add_dev, &cmd, err);
+	if (ret < 0)
+		return ret;
+	*info = ctrl->payload.info;
+	return 0;
+}
+
+/* The newer form also works for devices of unprivileged owners, so it is asked first. */
+static int get_info2(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info)
+{
+	struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, 0);
+	int len;
+	int ret;
+
+	len = snprintf(ctrl->payload.info2.path, PATH_ROOM, "%s/ublkc%u", ctrl->host->dev_dir, id);
+	if (len < 0 || len >= PATH_ROOM)
+		return -ENAMETOOLONG;
+	/* The path, its NUL, and the buffer for the answer right behind it. */
+	cmd.dev_path_len = (uint16_t)(len + 1);
+	cmd.len = (uint16_t)(cmd.dev_path_len + sizeof(*ret_info));
+	cmd.addr = (uint64_t)(uintptr_t)ctrl->payload.info2.path;
+	ret = call(ctrl, &get_dev_info2, &cmd, NULL);
+	if (ret < 0)
+		return ret;
+	memcpy(ret_info, ctrl->payload.info2.path + cmd.dev_path_len, sizeof(*ret_info));
+	return 0;
+}
+
+int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
+			 struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*ret_info));
+	int ret = get_info2(ctrl, id, ret_info);
+
+	if (ret == 0)
+		return 0;
+	/* Its own reasons to fail (no node in this mount namespace, old driver) do not matter. */
+	ret = call(ctrl, &get_dev_info, &cmd, err);
+	if (ret < 0)
+		return ret;
+	*ret_info = ctrl->payload.info;
+	return 0;
+}
+
+int uc_ctrl_set_params(struct uc_ctrl *ctrl, uint32_t id, const struct ublk_params *params,
+		       struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*params));
+	int ret;
+
+	ctrl->payload.params = *params;
+	ctrl->payload.params.len = sizeof(*params);
+	ret = call(ctrl, &set_params, &cmd, err);
+	return ret < 0 ? ret : 0;
+}
+
+int uc_ctrl_get_params(struct uc_ctrl *ctrl, uint32_t id, struct ublk_params *ret_params,
+		       struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*ret_params));
+	int ret;
+
+	memset(&ctrl->payload.params, 0, sizeof(ctrl->payload.params));
+	ctrl->payload.params.len = sizeof(*ret_params);
+	ret = call(ctrl, &get_params, &cmd, err);
+	if (ret < 0)
+		return ret;
+	*ret_params = ctrl->payload.params;
+	return 0;
+}
+
+int uc_ctrl_start_dev(struct uc_ctrl *ctrl, uint32_t id, int32_t pid, struct uc_error *err)
+{
+	return call_plain(ctrl, &start_dev, id, (uint64_t)pid, err);
+}
+
+int uc_ctrl_stop_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	return call_plain(ctrl, &stop_dev, id, 0, err);
+}
+
+int uc_ctrl_try_stop_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	return call_plain(ctrl, &try_stop_dev, id, 0, err);
+}
+
+int uc_ctrl_del_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	return call_plain(ctrl, &del_dev, id, 0, err);
+}
+
+int uc_ctrl_del_dev_async(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	return call_plain(ctrl, &del_dev_async, id, 0, err);
+}
+
+int uc_ctrl_get_queue_affinity(struct uc_ctrl *ctrl, uint32_t id, uint16_t qid,
+			       struct uc_cpus *ret_cpus, struct uc_error *err)
+{
+	struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*ret_cpus));
+	int ret;
+
+	cmd.data[0] = qid;
+	ret = call(ctrl, &get_queue_affinity, &cmd, err);
+	if (ret < 0)
+		return ret;
+	*ret_cpus = ctrl->payload.cpus;
+	return 0;
+}
+
+int uc_ctrl_start_user_recovery(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	return call_plain(ctrl, &start_user_recovery, id, 0, err);
+}
+
+int uc_ctrl_end_user_recovery(struct uc_ctrl *ctrl, uint32_t id, int32_t pid, struct uc_error *err)
+{
+	return call_plain(ctrl, &end_user_recovery, id, (uint64_t)pid, err);
+}
+
+int uc_ctrl_update_size(struct uc_ctrl *ctrl, uint32_t id, uint64_t sectors, struct uc_error *err)
+{
+	return call_plain(ctrl, &update_size, id, sectors, err);
+}
+
+int uc_ctrl_quiesce_dev(struct uc_ctrl *ctrl, uint32_t id, uint32_t quiesce_ms,
+			struct uc_error *err)
+{
+	return call_plain(ctrl, &quiesce_dev, id, quiesce_ms ? quiesce_ms : 1, err);
+}
+
+int uc_ctrl_reg_buf(struct uc_ctrl *ctrl, uint32_t id, const struct ublk_shmem_buf_reg *reg,
+		    uint16_t *ret_index, struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*reg));
+	int ret;
+
+	ctrl->payload.reg = *reg;
+	ret = call(ctrl, &reg_buf, &cmd, err);
+	if (ret < 0)
+		return ret;
+	*ret_index = (uint16_t)ret;
+	return 0;
+}
+
+int uc_ctrl_unreg_buf(struct uc_ctrl *ctrl, uint32_t id, uint16_t index, struct uc_error *err)
+{
+	return call_plain(ctrl, &unreg_buf, id, index, err);
+}

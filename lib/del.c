@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bounded.h"
+#include "cleanup.h"
+#include "inuse.h"
+#include "manage.h"
+#include "node.h"
+#include "proc.h"
+
+struct request {
+	const struct uc_host *host;
+	const struct uc_device *device;
+	bool force;
+};
+
+static int stop(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct request *r = ctx;
+	const uint32_t id = r->device->info.dev_id;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(r->host, &ctrl, err);
+
+	(void)ret;
+	if (res < 0)
+		return res;
+	/* Between our look at its users and now someone may have come: let the driver decide. */
+	if (!r->force && r->device->has_node && (r->device->info.flags & UBLK_F_SAFE_STOP_DEV)) {
+		res = uc_ctrl_try_stop_dev(ctrl, id, err);
+		/* It has no disk any more: stopped meanwhile. */
+		return res == -ENODEV ? 0 : res;
+	}
+	return uc_ctrl_stop_dev(ctrl, id, err);
+}
+
+static int remove_device(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct request *r = ctx;
+	const uint32_t id = r->device->info.dev_id;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(r->host, &ctrl, err);
+
+	(void)ret;
+	if (res < 0)
+		return res;
+	/* With users left DEL_DEV would wait for them; the driver can also let them go first. */
+	if (r->force) {
+		res = uc_ctrl_del_dev_async(ctrl, id, err);
+		if (res != -EOPNOTSUPP)
+			return res;
+	}
+	return uc_ctrl_del_dev(ctrl, id, err);
+}
+
+/*
+ * A server that does not answer keeps STOP_DEV waiting. What it is comes from the kernel, never
+ * from a record, and it is killed only if it really holds the device: returns whether it was.
+ */
+static bool kill_server(const struct uc_host *host, const struct uc_device *device)
+{
+	const pid_t pid = device->info.ublksrv_pid;
+	uc_auto_close int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	char path[64];
+	struct stat st;
+
+	uc_node_char_path(host, device->info.dev_id, path, sizeof(path));
+	/* The pidfd is opened first: if the pid was used again since, the check fails. */
+	if (pidfd < 0 || stat(path, &st) < 0 || !uc_proc_has_open(pid, st.st_rdev, S_IFCHR))
+		return false;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
+		return false;
+	(void)poll(&gone, 1, (int)host->timeout_ms);
+	return true;
+}
+
+static int stop_bounded(struct request *r, struct uc_error *err)
+{
+	const unsigned bound = r->host->timeout_ms + 500;
+	int ret = uc_bounded(stop, r, NULL, 0, bound, "stopping the device", err);
+
+	if (ret == -ETIMEDOUT && r->force && kill_server(r->host, r->device))
+		ret = uc_bounded(stop, r, NULL, 0, bound, "stopping the device", err);
+	return ret;
+}
+
+int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct uc_device device;
+	struct request r = {.host = host, .device = &device, .force = force};
+	int ret;
+
+	ret = uc_ctrl_open(host, &ctrl, err);
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &device, err);
+	if (ret == 0 && !force)
+		ret = uc_inuse_check(host, &device, err);
+	if (ret == 0)
+		ret = stop_bounded(&r, err);
+	if (ret < 0)
+		return ret;
+	/* While the id is still taken: after DEL_DEV a new device may own these files. */
+	uc_record_remove(host, id);
+	ret = uc_bounded(remove_device, &r, NULL, 0, host->timeout_ms + 500, "deleting the device",
+			 err);
+	/* The handler may have deleted it itself on its way out. */
+	if (ret < 0 && ret != -ENODEV)
+		return uc_wrap(err, "device %u is stopped but not deleted", id);
+	return uc_node_await_gone(host, id, err);
+}

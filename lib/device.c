@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "device.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bounded.h"
+#include "cleanup.h"
+#include "node.h"
+
+const char *uc_device_state_name(unsigned state)
+{
+	static const char *const names[] = {
+		[UBLK_S_DEV_DEAD] = "DEAD",
+		[UBLK_S_DEV_LIVE] = "LIVE",
+		[UBLK_S_DEV_QUIESCED] = "QUIESCED",
+		[UBLK_S_DEV_FAIL_IO] = "FAIL_IO",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
+}
+
+/* A whole string of decimal digits, up to the greatest id. */
+static bool parse_id(const char *text, uint32_t *ret_id)
+{
+	unsigned long id;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	id = strtoul(text, &end, 10);
+	if (errno || *end || id > UC_ID_MAX)
+		return false;
+	*ret_id = (uint32_t)id;
+	return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a;
+	const uint32_t y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int append_id(uint32_t **ids, size_t *count, uint32_t id)
+{
+	uint32_t *more;
+
+	/* Room doubles at each power of two. */
+	if ((*count & (*count - 1)) == 0) {
+		more = realloc(*ids, (*count ? *count * 2 : 1) * sizeof(**ids));
+		if (!more)
+			return -ENOMEM;
+		*ids = more;
+	}
+	(*ids)[(*count)++] = id;
+	return 0;
+}
+
+int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
+		  struct uc_error *err)
+{
+	uc_auto_dir DIR *dir = NULL;
+	uc_auto_free uint32_t *ids = NULL;
+	const struct dirent *entry;
+	size_t count = 0;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/class/ublk-char", host->sys_dir);
+	dir = opendir(path);
+	if (!dir && errno != ENOENT)
+		return uc_fail_errno(err, errno, "%s", path);
+	while (dir && (entry = readdir(dir))) {
+		uint32_t id;
+
+		if (strncmp(entry->d_name, "ublkc", 5) != 0 || !parse_id(entry->d_name + 5, &id))
+			continue;
+		if (append_id(&ids, &count, id) < 0)
+			return uc_fail_errno(err, ENOMEM, "the list of devices");
+	}
+	if (count)
+		qsort(ids, count, sizeof(*ids), compare_ids);
+	*ret_ids = ids;
+	*ret_count = count;
+	ids = NULL;
+	return 0;
+}
+
+static FILE *open_attr(const struct uc_host *host, uint32_t id, const char *attr)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/block/ublkb%u/%s", host->sys_dir, id, attr);
+	return fopen(path, "re");
+}
+
+uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr)
+{
+	uc_auto_file FILE *file = open_attr(host, id, attr);
+	uint64_t value;
+
+	return file && fscanf(file, "%" SCNu64, &value) == 1 ? value : 0;
+}
+
+static void read_block_attrs(const struct uc_host *host, struct uc_device *d)
+{
+	const uint32_t id = d->info.dev_id;
+	uc_auto_file FILE *file = open_attr(host, id, "dev");
+
+	d->has_node = file && fscanf(file, "%u:%u", &d->major, &d->minor) == 2;
+	d->size = uc_device_attr(host, id, "size") << 9;
+	d->read_only = uc_device_attr(host, id, "ro") != 0;
+	d->logical_bs = (uint32_t)uc_device_attr(host, id, "queue/logical_block_size");
+	d->physical_bs = (uint32_t)uc_device_attr(host, id, "queue/physical_block_size");
+}
+
+static enum uc_record_state record_state(int ret)
+{
+	switch (ret) {
+	case 0:
+		return UC_RECORD_OK;
+	case -ENOENT:
+		return UC_RECORD_NONE;
+	case -ESTALE:
+		return UC_RECORD_STALE;
+	default:
+		return UC_RECORD_SPOILED;
+	}
+}
+
+int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		  struct uc_device *ret_device, struct uc_error *err)
+{
+	struct uc_device d = {0};
+	int ret = uc_ctrl_get_dev_info(ctrl, id, &d.info, err);
+
+	if (ret < 0)
+		return ret;
+	uc_node_block_path(host, id, d.node, sizeof(d.node));
+	read_block_attrs(host, &d);
+	d.record_state = record_state(uc_record_read(host, &d.info, &d.record));
+	*ret_device = d;
+	return 0;
+}
+
+struct params_request {
+	const struct uc_host *host;
+	uint32_t id;
+};
+
+static int read_params(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct params_request *request = ctx;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(request->host, &ctrl, err);
+
+	return res < 0 ? res : uc_ctrl_get_params(ctrl, request->id, ret, err);
+}
+
+int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params *ret_params,
+		     struct uc_error *err)
+{
+	struct params_request request = {host, id};
+
+	return uc_bounded(read_params, &request, ret_params, sizeof(*ret_params),
+			  host->timeout_ms + 500, "reading the parameters", err);
+}
+
+int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
+		    struct uc_error *err)
+{
+	char resolved[PATH_MAX];
+	const char *name = text;
+
+	if (parse_id(text, ret_id))
+		return 0;
+	if (strchr(text, '/')) {
+		/* A link of udev's, say; one that is gone may still be named by its path. */
+		if (realpath(text, resolved))
+			name = resolved;
+		if (strncmp(name, host->dev_dir, strlen(host->dev_dir)) == 0)
+			name += strlen(host->dev_dir) + 1;
+	}
+	if ((strncmp(name, "ublkb", 5) == 0 || strncmp(name, "ublkc", 5) == 0) &&
+	    parse_id(name + 5, ret_id))
+		return 0;
+	return uc_fail(err, UC_USAGE, EINVAL,
+		       "'%s' is not a ublk device: give an id (0 to %u) or a path like %s/ublkb0",
+		       text, UC_ID_MAX, host->dev_dir);
+}

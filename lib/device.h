@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_DEVICE_H
+#define UC_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ctrl.h"
+#include "record.h"
+
+/* How far a record can be believed. */
+enum uc_record_state {
+	UC_RECORD_OK,
+	UC_RECORD_NONE,    /* made by another program, or its record was removed */
+	UC_RECORD_SPOILED, /* there is one, but it cannot be read */
+	UC_RECORD_STALE,   /* it tells of another device */
+};
+
+/* A device as observed: the kernel's word first, the record's where the kernel has none. */
+struct uc_device {
+	struct ublksrv_ctrl_dev_info info;
+	uint64_t size;         /* bytes; 0 without a block node */
+	uint32_t logical_bs;   /* bytes; 0 without a block node */
+	uint32_t physical_bs;  /* bytes; 0 without a block node */
+	uint32_t major, minor; /* of the block node; 0, 0 without */
+	bool has_node;         /* the block device is there */
+	bool read_only;
+	enum uc_record_state record_state;
+	struct uc_record record; /* only with UC_RECORD_OK */
+	char node[64];           /* /dev/ublkbN, whether or not it is there */
+};
+
+/* DEAD, LIVE, QUIESCED, FAIL_IO: the kernel's names; "?" for any other value. */
+const char *uc_device_state_name(unsigned state);
+
+/*
+ * Ids of all devices, ascending, as the kernel lists them. *ret_ids is to be freed. No driver or
+ * no device is an empty list.
+ */
+int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
+		  struct uc_error *err);
+
+/* -ENODEV and UC_NO_DEVICE when there is none. */
+int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		  struct uc_device *ret_device, struct uc_error *err);
+
+/* The parameters, in a bounded time although the driver takes a mutex for them. */
+int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params *ret_params,
+		     struct uc_error *err);
+
+/*
+ * A device's id from what a person writes: a number, ublkbN, or a path to its node (links are
+ * followed). -EINVAL with UC_USAGE for anything else.
+ */
+int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
+		    struct uc_error *err);
+
+/* One unsigned number out of /sys/block/ublkbN/<attr>; 0 when it is not there. */
+uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr);
+
+#endif

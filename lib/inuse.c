@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "inuse.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "deadline.h"
+#include "proc.h"
+
+/* How long an opener may need to look at a new device and go. */
+#define PASSING_OPENER_MS 3000
+/* errno of a use that may be over in a moment. */
+#define MAY_PASS EAGAIN
+
+/* The block node of the device or of one of its partitions. */
+struct node {
+	char name[64]; /* ublkb0, ublkb0p1 */
+	dev_t rdev;
+};
+
+static bool read_dev(const struct uc_host *host, const char *disk, const char *dir,
+		     struct node *ret_node)
+{
+	uc_auto_file FILE *file = NULL;
+	char path[PATH_MAX];
+	unsigned maj;
+	unsigned min;
+
+	snprintf(path, sizeof(path), "%s/block/%s/%s/dev", host->sys_dir, disk, dir);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%u:%u", &maj, &min) != 2)
+		return false;
+	ret_node->rdev = makedev(maj, min);
+	return true;
+}
+
+/* Something stacked on top: device mapper, md, a swap or bcache set. */
+static int check_holders(const struct uc_host *host, const char *disk, const char *dir,
+			 const struct uc_device *d, struct uc_error *err)
+{
+	uc_auto_dir DIR *holders = NULL;
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/block/%s/%s/holders", host->sys_dir, disk, dir);
+	holders = opendir(path);
+	while (holders && (entry = readdir(holders)))
+		if (entry->d_name[0] != '.')
+			return uc_fail(
+				err, UC_BUSY, EBUSY,
+				"%s is in use: held by %s; remove that first, or use --force",
+				d->node, entry->d_name);
+	return 0;
+}
+
+/* Mounts by device number: the source column may hold any name for the device. */
+static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *err)
+{
+	uc_auto_file FILE *file = fopen("/proc/self/mountinfo", "re");
+	uc_auto_free char *line = NULL;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		char where[256];
+		unsigned maj;
+		unsigned min;
+
+		if (sscanf(line, "%*d %*d %u:%u %*s %255s", &maj, &min, where) == 3 &&
+		    makedev(maj, min) == rdev)
+			return uc_fail(err, UC_BUSY, EBUSY,
+				       "%s is in use: mounted on %s; unmount it, or use --force",
+				       d->node, where);
+	}
+	return 0;
+}
+
+static int check_openers(dev_t rdev, const struct uc_device *d, struct uc_error *err)
+{
+	/* The server's own look at its device does not count. */
+	pid_t pid = uc_proc_find_opener(rdev, S_IFBLK, d->info.ublksrv_pid);
+	char name[64];
+
+	if (!pid)
+		return 0;
+	uc_proc_name(pid, name, sizeof(name));
+	return uc_fail(err, UC_BUSY, MAY_PASS,
+		       "%s is in use: opened by process %d (%s); close it, or use --force", d->node,
+		       pid, name);
+}
+
+static int check_node(const struct uc_host *host, const char *disk, const char *dir,
+		      const struct uc_device *d, struct uc_error *err)
+{
+	struct node node;
+	int ret;
+
+	if (!read_dev(host, disk, dir, &node))
+		return 0;
+	ret = check_mounts(node.rdev, d, err);
+	if (ret == 0)
+		ret = check_holders(host, disk, dir, d, err);
+	if (ret == 0)
+		ret = check_openers(node.rdev, d, err);
+	return ret;
+}
+
+/* Claimed in ways that leave no other trace here: a mount elsewhere, swap, an exclusive open. */
+static int check_claim(const struct uc_device *d, struct uc_error *err)
+{
+	uc_auto_close int fd = open(d->node, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == EBUSY)
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: claimed by the kernel or in another mount namespace; "
+			       "release it (umount, swapoff), or use --force",
+			       d->node);
+	return 0;
+}
+
+static int look(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+{
+	uc_auto_dir DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	char disk[32];
+	int ret;
+
+	snprintf(disk, sizeof(disk), "ublkb%u", d->info.dev_id);
+	snprintf(path, sizeof(path), "%s/block/%s", host->sys_dir, disk);
+	ret = check_node(host, disk, ".", d, err);
+	dir = opendir(path);
+	while (ret == 0 && dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, disk, strlen(disk)) == 0)
+			ret = check_node(host, disk, entry->d_name, d, err);
+	return ret == 0 ? check_claim(d, err) : ret;
+}
+
+int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(PASSING_OPENER_MS);
+	int ret;
+
+	if (!device->has_node)
+		return 0;
+	while ((ret = look(host, device, err)) == -MAY_PASS && uc_left_ms(deadline) > 0)
+		uc_sleep_ms(50);
+	return ret == 0 ? 0 : -EBUSY;
+}

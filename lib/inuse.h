@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_INUSE_H
+#define UC_INUSE_H
+
+#include "device.h"
+
+/*
+ * Whether anybody uses the block device or a partition of it: 0 when nobody does, else -EBUSY
+ * with UC_BUSY and who it is, as far as can be seen. Openers that are gone in a moment (udev
+ * looks at each new device) are waited for, shortly.
+ */
+int uc_inuse_check(const struct uc_host *host, const struct uc_device *device,
+		   struct uc_error *err);
+
+#endif

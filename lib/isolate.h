@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_ISOLATE_H
+#define UC_ISOLATE_H
+
+#include "error.h"
+
+/* What sets a handler process apart from the shell that started it. */
+
+/* Session, umask, and /dev/null on 0 to 2, so that no caller waits for our end of its pipes. */
+int uc_isolate_stdio(struct uc_error *err);
+
+/*
+ * A mount namespace of its own, and a low OOM score. Before any thread is made. What is not
+ * permitted is logged and left: it makes a server less safe, not wrong.
+ */
+void uc_isolate_process(void);
+
+/*
+ * Leaves every mount of that namespace. A private copy of the mounts would keep each of them
+ * busy long after it was unmounted outside. Open files and the working directory go on working,
+ * absolute paths do not. Only after uc_isolate_process() succeeded does this do anything.
+ */
+void uc_isolate_mounts(void);
+
+#endif

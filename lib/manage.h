@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_MANAGE_H
+#define UC_MANAGE_H
+
+#include <stdbool.h>
+
+#include "device.h"
+#include "server.h"
+#include "spec.h"
+#include "target.h"
+
+/* The life of a device as a command sees it. */
+
+/*
+ * Makes a device in a handler process of its own and returns when its node reads. On failure
+ * nothing of it is left, whatever became of the handler. The caller's process should have no
+ * files open that the handler must not keep.
+ */
+int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
+	   struct uc_added *ret_added, struct uc_error *err);
+
+/*
+ * The same in this process, which serves until it is told to stop; ready(ctx, added) is called
+ * when the node reads.
+ */
+int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,
+		      const struct uc_target *target,
+		      int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
+		      struct uc_error *err);
+
+/*
+ * Stops and removes a device and returns when its nodes and its id are gone. Without `force` a
+ * device in use (mounted, claimed, open) is refused: UC_BUSY, and nothing has changed.
+ */
+int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
+
+#endif

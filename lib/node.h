@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_NODE_H
+#define UC_NODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "host.h"
+
+/* The device nodes: ublkcN for the server, ublkbN for everyone. */
+
+void uc_node_char_path(const struct uc_host *host, uint32_t id, char *buf, size_t size);
+void uc_node_block_path(const struct uc_host *host, uint32_t id, char *buf, size_t size);
+
+/*
+ * Opens ublkcN, waiting for it to appear and for another opener (udev, for a moment) to let go.
+ * The opener becomes the device's server in the driver's eyes. *ret_fd is the caller's.
+ */
+int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
+
+/* Waits until the block node opens and its first block (bytes) reads. */
+int uc_node_await_block(const struct uc_host *host, uint32_t id, uint32_t block,
+			struct uc_error *err);
+
+/* Waits until neither node of the device is there any more. */
+int uc_node_await_gone(const struct uc_host *host, uint32_t id, struct uc_error *err);
+
+#endif

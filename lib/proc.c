@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+static FILE *open_proc(pid_t pid, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	return fopen(path, "re");
+}
+
+uint64_t uc_proc_start_time(pid_t pid)
+{
+	uc_auto_file FILE *file = open_proc(pid, "stat");
+	char line[1024];
+	uint64_t start;
+	char *rest;
+	char state;
+
+	if (!file || !fgets(line, sizeof(line), file))
+		return 0;
+	/* The name in parentheses may hold anything, also ") ": count from the last one. */
+	rest = strrchr(line, ')');
+	if (!rest)
+		return 0;
+	/* proc(5): state is field 3, starttime field 22. */
+	if (sscanf(rest + 1,
+		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%" SCNu64,
+		   &state, &start) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+bool uc_proc_has_open(pid_t pid, dev_t rdev, mode_t type)
+{
+	uc_auto_dir DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir))) {
+		struct stat st;
+
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
+		    (st.st_mode & S_IFMT) == type && st.st_rdev == rdev)
+			return true;
+	}
+	return false;
+}
+
+void uc_proc_name(pid_t pid, char *buf, size_t size)
+{
+	uc_auto_file FILE *file = open_proc(pid, "comm");
+
+	if (!file || !fgets(buf, (int)size, file))
+		snprintf(buf, size, "?");
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+void uc_proc_cpus(pid_t pid, pid_t tid, char *buf, size_t size)
+{
+	static const char key[] = "Cpus_allowed_list:";
+	uc_auto_file FILE *file = NULL;
+	char task[64];
+	char line[512];
+
+	buf[0] = '\0';
+	snprintf(task, sizeof(task), "task/%d/status", tid);
+	file = open_proc(pid, task);
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, sizeof(key) - 1) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(buf, size, "%s",
+			 line + sizeof(key) - 1 + strspn(line + sizeof(key) - 1, " \t"));
+		return;
+	}
+}
+
+pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except)
+{
+	uc_auto_dir DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+
+		if (pid > 0 && pid != except && uc_proc_has_open(pid, rdev, type))
+			return pid;
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_PROC_H
+#define UC_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Start time of a process in clock ticks since boot, so that a pid used again is noticed.
+ * 0 when the process does not exist or is a zombie. */
+uint64_t uc_proc_start_time(pid_t pid);
+
+/* True when the process has this device node open (character or block, by device number). */
+bool uc_proc_has_open(pid_t pid, dev_t rdev, mode_t type);
+
+/* Name of the process as the kernel has it, "?" when unknown. */
+void uc_proc_name(pid_t pid, char *buf, size_t size);
+
+/* CPUs that the thread may run on, as the kernel writes lists ("0-1,4"), "" when unknown. */
+void uc_proc_cpus(pid_t pid, pid_t tid, char *buf, size_t size);
+
+/* First process other than `except` that has the node open; 0 if none is seen. */
+pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except);
+
+#endif

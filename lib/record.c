@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "stats.h"
+
+#define SCHEMA_VERSION 1
+#define RECORD_MAX     65536 /* a file larger than this is none of ours */
+
+int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
+{
+	struct stat st;
+
+	if (mkdir(host->run_dir, 0755) < 0 && errno != EEXIST)
+		return uc_fail_errno(err, errno, "%s: cannot make the directory", host->run_dir);
+	if (lstat(host->run_dir, &st) < 0)
+		return uc_fail_errno(err, errno, "%s", host->run_dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return uc_fail(
+			err, UC_FAILED, EPERM,
+			"%s: not a directory that only its owner can write to; remove it and "
+			"try again",
+			host->run_dir);
+	return 0;
+}
+
+static struct json_object *to_json(const struct uc_record *r)
+{
+	struct json_object *doc = json_object_new_object();
+	char cookie[32];
+
+	/* As text: a JSON number loses bits above 2^53 in many readers. */
+	snprintf(cookie, sizeof(cookie), "%016" PRIx64, r->cookie);
+	json_object_object_add(doc, "schema_version", json_object_new_int(SCHEMA_VERSION));
+	json_object_object_add(doc, "id", json_object_new_uint64(r->id));
+	json_object_object_add(doc, "cookie", json_object_new_string(cookie));
+	json_object_object_add(doc, "pid", json_object_new_int(r->pid));
+	json_object_object_add(doc, "pid_start", json_object_new_uint64(r->pid_start));
+	json_object_object_add(doc, "target", json_object_new_string(r->target));
+	json_object_object_add(doc, "backing", json_object_new_string(r->backing));
+	json_object_object_add(doc, "data_path", json_object_new_string(r->path));
+	return doc;
+}
+
+/* Writes the whole text to a new file and makes it durable. Returns 0 or a negative errno. */
+static int write_file(const char *path, const char *text)
+{
+	uc_auto_close int fd = -1;
+	const size_t len = strlen(text);
+
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, text + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	/* The umask of whoever calls us must not decide who may read it. */
+	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+int uc_record_write(const struct uc_host *host, const struct uc_record *record,
+		    struct uc_error *err)
+{
+	uc_auto_json struct json_object *doc = to_json(record);
+	char path[512];
+	char temp[512];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, record->id);
+	snprintf(temp, sizeof(temp), "%s/.%u.json.new", host->run_dir, record->id);
+	ret = write_file(temp, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY));
+	if (ret == 0 && rename(temp, path) < 0)
+		ret = -errno;
+	if (ret < 0) {
+		(void)unlink(temp);
+		return uc_fail_errno(err, -ret, "%s: cannot write the record", path);
+	}
+	return 0;
+}
+
+static struct json_object *parse_file(const char *path, int *ret_errnum)
+{
+	uc_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char text[RECORD_MAX + 1];
+	struct json_object *doc;
+	struct stat st;
+	ssize_t len;
+
+	*ret_errnum = errno;
+	if (fd < 0)
+		return NULL;
+	*ret_errnum = EINVAL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > RECORD_MAX)
+		return NULL;
+	len = read(fd, text, RECORD_MAX);
+	if (len < 0)
+		return NULL;
+	text[len] = '\0';
+	doc = json_tokener_parse(text);
+	if (doc && !json_object_is_type(doc, json_type_object)) {
+		json_object_put(doc);
+		doc = NULL;
+	}
+	return doc;
+}
+
+static const char *text_of(struct json_object *doc, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(doc, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+static bool number_of(struct json_object *doc, const char *key, uint64_t *ret_number)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(doc, key, &value) ||
+	    !json_object_is_type(value, json_type_int))
+		return false;
+	*ret_number = json_object_get_uint64(value);
+	return true;
+}
+
+static bool from_json(struct json_object *doc, struct uc_record *ret_record)
+{
+	const char *cookie = text_of(doc, "cookie");
+	const char *target = text_of(doc, "target");
+	const char *backing = text_of(doc, "backing");
+	const char *path = text_of(doc, "data_path");
+	uint64_t version;
+	uint64_t id;
+	uint64_t pid;
+	char *end;
+
+	if (!cookie || !target || !backing || !path ||
+	    !number_of(doc, "schema_version", &version) || version != SCHEMA_VERSION ||
+	    !number_of(doc, "id", &id) || id > UINT32_MAX || !number_of(doc, "pid", &pid) ||
+	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start))
+		return false;
+	ret_record->id = (uint32_t)id;
+	ret_record->pid = (int32_t)pid;
+	ret_record->cookie = strtoull(cookie, &end, 16);
+	snprintf(ret_record->target, sizeof(ret_record->target), "%s", target);
+	snprintf(ret_record->backing, sizeof(ret_record->backing), "%s", backing);
+	snprintf(ret_record->path, sizeof(ret_record->path), "%s", path);
+	return *cookie && !*end;
+}
+
+int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
+		   struct uc_record *ret_record)
+{
+	uc_auto_json struct json_object *doc = NULL;
+	struct uc_record record;
+	char path[512];
+	int errnum;
+
+	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, info->dev_id);
+	doc = parse_file(path, &errnum);
+	if (!doc)
+		return -errnum;
+	if (!from_json(doc, &record))
+		return -EINVAL;
+	if (record.id != info->dev_id || record.cookie != info->ublksrv_flags)
+		return -ESTALE;
+	*ret_record = record;
+	return 0;
+}
+
+void uc_record_remove(const struct uc_host *host, uint32_t id)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
+	(void)unlink(path);
+	uc_stats_remove(host, id);
+}

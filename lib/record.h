@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_RECORD_H
+#define UC_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "host.h"
+#include "target.h"
+#include "ublk_abi.h"
+
+/*
+ * What the kernel does not know of a device: a JSON file `<run_dir>/<id>.json` that its handler
+ * writes. It only adds to what the kernel says; nothing is decided from it alone.
+ */
+struct uc_record {
+	uint32_t id;
+	uint64_t cookie;    /* as in dev_info.ublksrv_flags: proves that the two belong together */
+	int32_t pid;        /* the handler */
+	uint64_t pid_start; /* see uc_proc_start_time() */
+	char target[32];
+	char backing[UC_BACKING_MAX];
+	char path[32]; /* the data path in use */
+};
+
+/* Makes the runtime directory if need be; refuses one that others than root can write to. */
+int uc_record_prepare(const struct uc_host *host, struct uc_error *err);
+
+/* Temporary file, fsync, rename: a reader sees a whole record or none. */
+int uc_record_write(const struct uc_host *host, const struct uc_record *record,
+		    struct uc_error *err);
+
+/*
+ * Reads the record of a device that the kernel describes as *info. -ENOENT: there is none.
+ * -EINVAL: it is spoiled. -ESTALE: it tells of another device that once had this id.
+ */
+int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
+		   struct uc_record *ret_record);
+
+/* Removes the record and what else is kept of the device. Fine if there is nothing. */
+void uc_record_remove(const struct uc_host *host, uint32_t id);
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handler process of one device: ADD_DEV, compare what was granted, SET_PARAMS, queue threads
+ * that fetch every tag, START_DEV, see the node work, write the record, be ready; then wait for
+ * the end, and take everything down in the opposite order.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "ctrl.h"
+#include "deadline.h"
+#include "feature.h"
+#include "isolate.h"
+#include "log.h"
+#include "node.h"
+#include "params.h"
+#include "proc.h"
+#include "queue.h"
+#include "record.h"
+
+struct server {
+	const struct uc_server_args *args;
+	struct uc_host host; /* its run_dir changes when the mounts are left behind */
+	const struct uc_path *path;
+	struct uc_ctrl *ctrl;
+	struct ublksrv_ctrl_dev_info info;
+	struct uc_stats *stats;
+	struct uc_queue_setup setup;
+	struct uc_queue *queues;
+	int char_fd;
+	int signal_fd;
+	bool added;
+
+	/* What the queue threads have told; under the mutex. */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	unsigned nr_started;
+	unsigned nr_ended;
+	bool failed;
+	struct uc_error failure; /* the first one */
+	int end_pipe[2];         /* readable when a queue has ended */
+};
+
+static void on_queue_report(struct uc_queue *queue, bool started, const struct uc_error *err)
+{
+	struct server *s = queue->setup->report_ctx;
+
+	pthread_mutex_lock(&s->mutex);
+	if (started)
+		s->nr_started++;
+	else
+		s->nr_ended++;
+	if (err && !s->failed) {
+		s->failed = true;
+		s->failure = *err;
+	}
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->mutex);
+	if (!started)
+		(void)!write(s->end_pipe[1], "", 1);
+}
+
+static void init_sync(struct server *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* Signals are read, never handled: blocked before any thread exists, so that all inherit it. */
+static int open_signals(struct server *s, struct uc_error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGPIPE);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0)
+		return uc_fail_errno(err, errno, "signalfd");
+	if (pipe2(s->end_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return uc_fail_errno(err, errno, "pipe");
+	return 0;
+}
+
+/* True when a signal asks for the end. A hang-up of the terminal does not. */
+static bool stop_requested(const struct server *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signal_fd, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			return true;
+	return false;
+}
+
+/* The driver negotiates silently; whoever asked must hear of it. */
+static int compare_granted(const struct server *s, struct uc_error *err)
+{
+	const struct uc_spec *spec = s->args->spec;
+	const uint64_t missing = s->path->flags & ~s->info.flags;
+	char names[256];
+
+	if (missing) {
+		uc_feature_names(missing, names, sizeof(names));
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "this kernel's driver does not grant %s, which target %s needs for "
+			       "data path %s",
+			       names, s->args->target->ops->name, s->path->name);
+	}
+	if (s->info.nr_hw_queues != spec->queues && spec->queues_set)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "the driver grants %u queues, not %u: it gives at most one per CPU; "
+			       "use -q %u",
+			       s->info.nr_hw_queues, spec->queues, s->info.nr_hw_queues);
+	if (s->info.queue_depth != spec->depth || s->info.max_io_buf_bytes != spec->max_io_size)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "the driver grants depth %u and I/O of %u bytes, not %u and %u",
+			       s->info.queue_depth, s->info.max_io_buf_bytes, spec->depth,
+			       spec->max_io_size);
+	return 0;
+}
+
+static int add_device(struct server *s, struct uc_error *err)
+{
+	const struct uc_spec *spec = s->args->spec;
+	struct ublk_params params;
+	int ret;
+
+	s->info = (struct ublksrv_ctrl_dev_info){
+		.dev_id = spec->id,
+		.nr_hw_queues = spec->queues,
+		.queue_depth = spec->depth,
+		.max_io_buf_bytes = spec->max_io_size,
+		.flags = s->path->flags | UBLK_F_CMD_IOCTL_ENCODE,
+		.ublksrv_flags = s->args->cookie,
+	};
+	ret = uc_ctrl_add_dev(s->ctrl, &s->info, err);
+	if (ret < 0)
+		return ret;
+	s->added = true;
+	ret = compare_granted(s, err);
+	if (ret < 0)
+		return ret;
+	uc_params_build(s->args->target, &s->info, &params);
+	return uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
+}
+
+static int start_queues(struct server *s, struct uc_error *err)
+{
+	s->setup = (struct uc_queue_setup){
+		.host = &s->host,
+		.target = s->args->target,
+		.path = s->path,
+		.dev_id = s->info.dev_id,
+		.depth = s->info.queue_depth,
+		.max_io_size = s->info.max_io_buf_bytes,
+		.char_fd = s->char_fd,
+		.report = on_queue_report,
+		.report_ctx = s,
+	};
+	s->queues = calloc(s->info.nr_hw_queues, sizeof(*s->queues));
+	if (!s->queues)
+		return uc_fail_errno(err, ENOMEM, "queues");
+	for (uint16_t qid = 0; qid < s->info.nr_hw_queues; qid++) {
+		struct uc_queue *queue = &s->queues[qid];
+		int ret;
+
+		queue->setup = &s->setup;
+		queue->stats = &s->stats->queues[qid];
+		queue->qid = qid;
+		ret = uc_ctrl_get_queue_affinity(s->ctrl, s->info.dev_id, qid, &queue->cpus, err);
+		if (ret == 0)
+			ret = uc_queue_start(queue, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int await_queues(struct server *s, struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(s->host.timeout_ms);
+	const struct timespec until = {
+		.tv_sec = (time_t)(deadline / 1000000000U),
+		.tv_nsec = (long)(deadline % 1000000000U),
+	};
+	int ret = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	while (s->nr_started < s->info.nr_hw_queues && !s->failed && ret == 0)
+		ret = pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+	if (s->failed) {
+		*err = s->failure;
+		ret = -err->errnum;
+	} else if (ret) {
+		ret = uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+			      "the queues of device %u were not set up within %u ms; the machine "
+			      "may be overloaded",
+			      s->info.dev_id, s->host.timeout_ms);
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return ret;
+}
+
+static int start_device(struct server *s, struct uc_error *err)
+{
+	const uint32_t id = s->info.dev_id;
+	int ret = uc_node_open_char(&s->host, id, &s->char_fd, err);
+
+	if (ret == 0)
+		ret = uc_stats_create(&s->host, id, s->info.nr_hw_queues, &s->stats, err);
+	if (ret == 0)
+		ret = start_queues(s, err);
+	if (ret == 0)
+		ret = await_queues(s, err);
+	if (ret < 0)
+		return ret;
+	ret = uc_ctrl_start_dev(s->ctrl, id, getpid(), err);
+	if (ret == 0)
+		ret = uc_node_await_block(&s->host, id, s->args->target->limits.logical_bs, err);
+	return ret;
+}
+
+static int write_record(const struct server *s, struct uc_error *err)
+{
+	const struct uc_target *target = s->args->target;
+	struct uc_record record = {
+		.id = s->info.dev_id,
+		.cookie = s->args->cookie,
+		.pid = getpid(),
+		.pid_start = uc_proc_start_time(getpid()),
+	};
+
+	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
+	snprintf(record.backing, sizeof(record.backing), "%s", target->backing);
+	snprintf(record.path, sizeof(record.path), "%s", s->path->name);
+	return uc_record_write(&s->host, &record, err);
+}
+
+static int tell_ready(struct server *s, struct uc_error *err)
+{
+	struct uc_added added = {.info = s->info};
+
+	added.info.state = UBLK_S_DEV_LIVE;
+	added.info.ublksrv_pid = getpid();
+	uc_node_block_path(&s->host, s->info.dev_id, added.node, sizeof(added.node));
+	snprintf(added.data_path, sizeof(added.data_path), "%s", s->path->name);
+	if (stop_requested(s))
+		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
+	if (s->args->ready(s->args->ctx, &added) < 0)
+		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
+			       s->info.dev_id);
+	return 0;
+}
+
+/* From here on our files are reached by relative paths only: see uc_isolate_mounts(). */
+static int leave_mounts(struct server *s, struct uc_error *err)
+{
+	if (chdir(s->host.run_dir) < 0)
+		return uc_fail_errno(err, errno, "%s", s->host.run_dir);
+	s->host.run_dir = ".";
+	uc_isolate_mounts();
+	return 0;
+}
+
+static int bring_up(struct server *s, struct uc_error *err)
+{
+	int ret = open_signals(s, err);
+
+	if (ret == 0)
+		ret = uc_record_prepare(&s->host, err);
+	if (ret == 0)
+		ret = uc_ctrl_open(&s->host, &s->ctrl, err);
+	if (ret == 0)
+		ret = add_device(s, err);
+	if (ret == 0)
+		ret = start_device(s, err);
+	if (ret == 0)
+		ret = write_record(s, err);
+	if (ret == 0)
+		ret = leave_mounts(s, err);
+	if (ret == 0)
+		ret = tell_ready(s, err);
+	return ret;
+}
+
+/* Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). */
+static bool await_end(struct server *s)
+{
+	struct pollfd fds[] = {
+		{.fd = s->signal_fd, .events = POLLIN},
+		{.fd = s->end_pipe[0], .events = POLLIN},
+	};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if ((fds[0].revents & POLLIN) && stop_requested(s))
+			return true;
+		if (fds[1].revents & POLLIN)
+			return false;
+	}
+}
+
+/* Waits for all queue threads. Returns false when one is still running: nothing may be freed. */
+static bool join_queues(struct server *s)
+{
+	const uint64_t deadline = uc_deadline(s->host.timeout_ms);
+	bool all = true;
+
+	for (uint16_t qid = 0; s->queues && qid < s->info.nr_hw_queues; qid++) {
+		if (uc_queue_join(&s->queues[qid], deadline) < 0) {
+			uc_log(LOG_ERR, "device %u queue %u does not end", s->info.dev_id, qid);
+			all = false;
+		}
+	}
+	return all;
+}
+
+/*
+ * Takes down what bring_up() made, however far it came. The device itself is removed only when
+ * `delete`: a device that someone else stopped is theirs to delete. Failures are logged: there
+ * may be an earlier error to report, and the parent looks after what is left.
+ */
+static void take_down(struct server *s, bool delete)
+{
+	const uint32_t id = s->info.dev_id;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct uc_error err = {0};
+
+	/* A client of its own: a command of the other one may still be waiting for its answer. */
+	if (delete &&s->added && uc_ctrl_open(&s->host, &ctrl, &err) < 0)
+		uc_log(LOG_ERR, "%s", err.text);
+	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, id, &err) < 0)
+		uc_log(LOG_ERR, "%s", err.text);
+	if (!join_queues(s))
+		return;
+	uc_stats_unmap(s->stats);
+	free(s->queues);
+	if (s->char_fd >= 0)
+		close(s->char_fd);
+	if (ctrl) {
+		uc_record_remove(&s->host, id);
+		if (uc_ctrl_del_dev(ctrl, id, &err) < 0)
+			uc_log(LOG_ERR, "%s", err.text);
+	}
+}
+
+int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
+{
+	struct server s = {
+		.args = args,
+		.host = *args->host,
+		.path = uc_path_for(args->target->ops->home),
+		.char_fd = -1,
+		.signal_fd = -1,
+		.end_pipe = {-1, -1},
+	};
+	bool delete = true;
+	int ret;
+
+	init_sync(&s);
+	uc_isolate_process();
+	ret = bring_up(&s, err);
+	if (ret == 0) {
+		delete = await_end(&s);
+		uc_log(LOG_NOTICE, "device %u: %s", s.info.dev_id,
+		       delete ? "stopping on a signal" : "stopped");
+	}
+	take_down(&s, delete);
+	uc_ctrl_close(s.ctrl);
+	return ret;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_SPEC_H
+#define UC_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define UC_DEFAULT_QUEUES      1
+#define UC_DEFAULT_DEPTH       128
+#define UC_DEFAULT_MAX_IO_SIZE (512U * 1024U)
+
+/* What is wanted of a new device. What was granted is a struct ublksrv_ctrl_dev_info. */
+struct uc_spec {
+	uint32_t id;          /* UC_ID_ANY: the driver chooses */
+	uint16_t queues;      /* 1 to UBLK_MAX_NR_QUEUES */
+	uint16_t depth;       /* requests in flight per queue, 1 to UBLK_MAX_QUEUE_DEPTH */
+	uint32_t max_io_size; /* bytes, a multiple of 4096 */
+	uint32_t logical_bs;  /* bytes; 0: as the target's data has it */
+	uint32_t physical_bs; /* bytes; 0: as the target's data has it */
+	bool read_only;
+	bool queues_set; /* the user said so, and must get exactly that */
+	bool foreground;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_STATS_H
+#define UC_STATS_H
+
+#include <stdalign.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "host.h"
+
+#define UC_STATS_MAGIC   0x73746375U /* "ucts" */
+#define UC_STATS_VERSION 1
+#define UC_CACHE_LINE    64
+
+/*
+ * What one queue did since its handler started. Only its thread writes (no read-modify-write
+ * instruction is needed); others see each counter whole, but not all of one instant.
+ */
+struct uc_queue_stats {
+	alignas(UC_CACHE_LINE) uint64_t reads;
+	uint64_t writes;
+	uint64_t flushes;
+	uint64_t discards;
+	uint64_t write_zeroes;
+	uint64_t fua;
+	uint64_t read_bytes; /* of requests that were answered without an error */
+	uint64_t write_bytes;
+	uint64_t discard_bytes;
+	uint64_t errors; /* requests answered with an errno */
+	uint64_t in_flight;
+	uint64_t tid; /* the queue's thread */
+};
+
+/* The shared page of a device: a file in the runtime directory, for anyone to read. */
+struct uc_stats {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t nr_queues;
+	uint32_t stride; /* sizeof(struct uc_queue_stats) of the writer */
+	struct uc_queue_stats queues[];
+};
+
+static inline void uc_count(uint64_t *counter, uint64_t add)
+{
+	__atomic_store_n(counter, *counter + add, __ATOMIC_RELAXED);
+}
+
+/* Makes the file anew and maps it. *ret_stats is unmapped with uc_stats_unmap(). */
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_queues,
+		    struct uc_stats **ret_stats, struct uc_error *err);
+/*
+ * A copy of another process's counters, to be freed; -ENOENT, or -EINVAL when the file is
+ * spoiled. A copy, since a file that shrinks under a mapping would kill the reader.
+ */
+int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret_stats);
+void uc_stats_unmap(struct uc_stats *stats);
+/* Removing what is not there is fine. */
+void uc_stats_remove(const struct uc_host *host, uint32_t id);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* loop: a regular file or a block device. This file is the I/O half. */
+#include "loop.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "range.h"
+
+/* linux/fs.h clashes with sys/mount.h in some versions of glibc. */
+#ifndef RWF_DSYNC
+#define RWF_DSYNC 0x2
+#endif
+
+static uint64_t file_offset(struct uc_queue *queue, const struct uc_io *io)
+{
+	const struct loop_target *t = (const struct loop_target *)uc_queue_target(queue);
+
+	return t->offset + uc_iod_offset(io->iod);
+}
+
+/* Reads or writes what is left of the request. */
+static int transfer(struct uc_queue *queue, struct uc_io *io)
+{
+	const unsigned left = uc_iod_bytes(io->iod) - io->done;
+	const uint64_t offset = file_offset(queue, io) + io->done;
+	char *buf = (char *)io->buf + io->done;
+	struct io_uring_sqe *sqe = uc_io_sqe(queue);
+
+	if (ublksrv_get_op(io->iod) == UBLK_IO_OP_READ) {
+		io_uring_prep_read(sqe, uc_target_fd(0), buf, left, offset);
+	} else {
+		io_uring_prep_write(sqe, uc_target_fd(0), buf, left, offset);
+		if (io->iod->op_flags & UBLK_IO_F_FUA)
+			sqe->rw_flags = RWF_DSYNC;
+	}
+	uc_io_arm(sqe, io);
+	return UC_IO_PENDING;
+}
+
+static int flush(struct uc_queue *queue, struct uc_io *io)
+{
+	struct io_uring_sqe *sqe = uc_io_sqe(queue);
+
+	io_uring_prep_fsync(sqe, uc_target_fd(0), IORING_FSYNC_DATASYNC);
+	uc_io_arm(sqe, io);
+	return UC_IO_PENDING;
+}
+
+static int loop_queue_io(struct uc_queue *queue, struct uc_io *io)
+{
+	switch (ublksrv_get_op(io->iod)) {
+	case UBLK_IO_OP_READ:
+	case UBLK_IO_OP_WRITE:
+		return transfer(queue, io);
+	case UBLK_IO_OP_FLUSH:
+		return flush(queue, io);
+	case UBLK_IO_OP_DISCARD:
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return uc_range_start(queue, io, file_offset(queue, io));
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int transfer_event(struct uc_queue *queue, struct uc_io *io, int res)
+{
+	if (res == -EINTR || res == -EAGAIN)
+		return transfer(queue, io);
+	if (res < 0)
+		return res;
+	/*
+	 * Nothing more: the file was truncated behind our back. What was read is reported, the
+	 * block layer asks again for the rest, and that is an error, not made-up zeroes.
+	 */
+	if (res == 0)
+		return io->done ? (int)io->done : -EIO;
+	io->done += (uint32_t)res;
+	return io->done < uc_iod_bytes(io->iod) ? transfer(queue, io) : (int)io->done;
+}
+
+static int loop_io_event(struct uc_queue *queue, struct uc_io *io, int res)
+{
+	switch (ublksrv_get_op(io->iod)) {
+	case UBLK_IO_OP_READ:
+	case UBLK_IO_OP_WRITE:
+		return transfer_event(queue, io, res);
+	case UBLK_IO_OP_FLUSH:
+		return res == -EINTR || res == -EAGAIN ? flush(queue, io) : res;
+	default:
+		return uc_range_event(queue, io, file_offset(queue, io), res);
+	}
+}
+
+static void loop_close(struct uc_target *target)
+{
+	struct loop_target *t = (struct loop_target *)target;
+
+	if (!t)
+		return;
+	if (t->base.fds[0] >= 0)
+		close(t->base.fds[0]);
+	free(t);
+}
+
+const struct uc_target_ops uc_loop_ops = {
+	.name = "loop",
+	.home = UC_HOME_FD,
+	.queue_io = loop_queue_io,
+	.io_event = loop_io_event,
+	.close = loop_close,
+};

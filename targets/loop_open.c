@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/* loop: the command-line half, and what the backing file or device allows. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "loop.h"
+#include "size.h"
+#include "targets.h"
+
+#define SECTOR    512U
+#define MAX_RANGE (1U << 30)
+
+enum {
+	OPT_FILE = UC_TARGET_OPTION,
+	OPT_OFFSET,
+	OPT_SIZE_LIMIT,
+	OPT_DIRECT_IO,
+	OPT_CREATE,
+	OPT_SIZE,
+};
+
+enum direct_io { DIRECT_AUTO, DIRECT_ON, DIRECT_OFF };
+
+struct loop_config {
+	char file[PATH_MAX];
+	uint64_t offset;
+	uint64_t size_limit; /* 0: to the end */
+	uint64_t size;       /* of a file to be created */
+	enum direct_io direct_io;
+	bool create;
+};
+
+/* What was found out about the backing file or device. */
+struct backing {
+	struct stat st;
+	uint64_t size;         /* bytes */
+	uint32_t sector;       /* bytes: smallest unit that it can be asked for */
+	uint32_t physical;     /* bytes */
+	uint32_t io_opt;       /* bytes, 0: unknown */
+	uint32_t direct_align; /* bytes: of offsets and lengths in direct I/O; 0: no direct I/O */
+	bool can_punch;
+	bool rotational;
+	bool write_cache;
+};
+
+static const struct poptOption loop_options[] = {
+	{"file", 'f', POPT_ARG_STRING, NULL, OPT_FILE, "regular file or block device", "FILE"},
+	{"offset", 'o', POPT_ARG_STRING, NULL, OPT_OFFSET, "start of the device in the file",
+	 "SIZE"},
+	{"size-limit", '\0', POPT_ARG_STRING, NULL, OPT_SIZE_LIMIT,
+	 "use at most so much of the file", "SIZE"},
+	{"direct-io", '\0', POPT_ARG_STRING, NULL, OPT_DIRECT_IO,
+	 "bypass the page cache: auto, on or off (default auto)", "WHEN"},
+	{"create", '\0', POPT_ARG_NONE, NULL, OPT_CREATE, "make a new sparse file of --size", NULL},
+	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the file that --create makes",
+	 "SIZE"},
+	POPT_TABLEEND,
+};
+
+static int parse_direct_io(struct loop_config *c, const char *arg, struct uc_error *err)
+{
+	static const char *const words[] = {
+		[DIRECT_AUTO] = "auto", [DIRECT_ON] = "on", [DIRECT_OFF] = "off"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(arg, words[i]) == 0) {
+			c->direct_io = (enum direct_io)i;
+			return 0;
+		}
+	}
+	return uc_fail(err, UC_USAGE, EINVAL, "--direct-io: '%s' is none of auto, on, off", arg);
+}
+
+static int parse_positive(const char *arg, const char *what, uint64_t *ret, struct uc_error *err)
+{
+	if (uc_size_parse(arg, what, ret, err) < 0)
+		return -EINVAL;
+	return *ret ? 0 : uc_fail(err, UC_USAGE, EINVAL, "%s: it must not be 0", what);
+}
+
+static int loop_option(void *config, int option, const char *arg, struct uc_error *err)
+{
+	struct loop_config *c = config;
+
+	switch (option) {
+	case OPT_FILE:
+		if (!*arg || strlen(arg) >= sizeof(c->file))
+			return uc_fail(err, UC_USAGE, EINVAL, "--file: the name is %s",
+				       *arg ? "too long" : "empty");
+		strcpy(c->file, arg);
+		return 0;
+	case OPT_OFFSET:
+		return uc_size_parse(arg, "--offset", &c->offset, err);
+	case OPT_SIZE_LIMIT:
+		return parse_positive(arg, "--size-limit", &c->size_limit, err);
+	case OPT_DIRECT_IO:
+		return parse_direct_io(c, arg, err);
+	case OPT_SIZE:
+		return parse_positive(arg, "--size", &c->size, err);
+	default:
+		c->create = true;
+		return 0;
+	}
+}
+
+static int check_config(const struct loop_config *c, const struct uc_spec *spec,
+			struct uc_error *err)
+{
+	if (!c->file[0])
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "target loop needs --file: the file or block device to serve");
+	if (c->create && !c->size)
+		return uc_fail(err, UC_USAGE, EINVAL, "--create needs --size");
+	if (c->size && !c->create)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--size goes with --create; --size-limit uses a part of a file");
+	if (c->create && spec->read_only)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--create and --read-only exclude each other");
+	if (c->offset % SECTOR)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--offset: %" PRIu64 " is not a multiple of %u", c->offset, SECTOR);
+	return 0;
+}
+
+static int explain_open(const char *file, int errnum, struct uc_error *err)
+{
+	if (errnum == ENOENT)
+		return uc_fail(err, UC_FAILED, errnum,
+			       "%s: %s; name another, or make one with --create --size SIZE", file,
+			       uc_errno_text(errnum));
+	if (errnum == EROFS)
+		return uc_fail(err, UC_FAILED, errnum, "%s: %s; use --read-only", file,
+			       uc_errno_text(errnum));
+	if (errnum == EBUSY)
+		return uc_fail(err, UC_BUSY, errnum,
+			       "%s is in use (mounted, or held by another device); release it, or "
+			       "use --read-only",
+			       file);
+	if (errnum == EEXIST)
+		return uc_fail(err, UC_DIFFERS, errnum,
+			       "%s: %s already; leave out --create to use it", file,
+			       uc_errno_text(errnum));
+	return uc_fail_errno(err, errnum, "%s", file);
+}
+
+static int create_file(struct loop_target *t, const struct loop_config *c, struct uc_error *err)
+{
+	t->base.fds[0] = open(c->file, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+	if (t->base.fds[0] < 0)
+		return explain_open(c->file, errno, err);
+	t->created = true;
+	if (ftruncate(t->base.fds[0], (off_t)c->size) < 0)
+		return uc_fail_errno(err, errno, "%s: cannot make it %" PRIu64 " bytes long",
+				     c->file, c->size);
+	return 0;
+}
+
+static int open_file(struct loop_target *t, const struct loop_config *c, bool read_only,
+		     struct uc_error *err)
+{
+	/* Not blocking: a FIFO by mistake would hang here. O_EXCL claims a block device. */
+	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
+	struct stat st;
+
+	if (c->create)
+		return create_file(t, c, err);
+	if (stat(c->file, &st) < 0)
+		return explain_open(c->file, errno, err);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "%s is %s; give a regular file or a block device", c->file,
+			       S_ISDIR(st.st_mode) ? "a directory" : "neither file nor disk");
+	if (S_ISBLK(st.st_mode) && !read_only)
+		flags |= O_EXCL;
+	t->base.fds[0] = open(c->file, flags);
+	if (t->base.fds[0] < 0)
+		return explain_open(c->file, errno, err);
+	return 0;
+}
+
+/*
+ * Two servers with one file in two page-cache views, or two file systems in one image, lose
+ * data. An open-file-description lock is what qemu takes too; it goes with the handler.
+ */
+static int lock_file(const struct loop_target *t, const char *file, bool read_only,
+		     struct uc_error *err)
+{
+	const struct flock lock = {
+		.l_type = read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (fcntl(t->base.fds[0], F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: another program or ublk device has locked it", file);
+	/* A file system without locks is no reason to refuse. */
+	return 0;
+}
+
+/* One number of /sys/dev/block/MAJ:MIN/queue of the disk (a partition's are its disk's). */
+static uint64_t queue_attr(dev_t rdev, const char *attr)
+{
+	static const char *const dirs[] = {"queue", "../queue"};
+	char path[128];
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		uc_auto_file FILE *file = NULL;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(rdev), minor(rdev),
+			 dirs[i], attr);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%" SCNu64, &value) == 1)
+			return value;
+	}
+	return 0;
+}
+
+static int inspect_device(int fd, struct backing *b, const char *file, struct uc_error *err)
+{
+	int sector = 0;
+	unsigned physical = 0;
+
+	if (ioctl(fd, BLKGETSIZE64, &b->size) < 0 || ioctl(fd, BLKSSZGET, &sector) < 0 ||
+	    ioctl(fd, BLKPBSZGET, &physical) < 0)
+		return uc_fail_errno(err, errno, "%s: cannot read its size", file);
+	b->sector = (uint32_t)sector;
+	b->physical = physical;
+	b->io_opt = (uint32_t)queue_attr(b->st.st_rdev, "optimal_io_size");
+	b->direct_align = b->sector;
+	b->rotational = queue_attr(b->st.st_rdev, "rotational") != 0;
+	/* Without this offload fallocate() refuses to punch. */
+	b->can_punch = queue_attr(b->st.st_rdev, "write_zeroes_max_bytes") != 0;
+	b->write_cache = true;
+	return 0;
+}
+
+static uint32_t file_direct_align(int fd)
+{
+	struct statx stx = {0};
+
+	/* The kernel's own struct: glibc's may be too old to have these members. */
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_DIOALIGN))
+		return 0;
+	/* Our buffers begin on a page. */
+	return stx.stx_dio_mem_align <= 4096 ? stx.stx_dio_offset_align : 0;
+}
+
+static void inspect_file(int fd, struct backing *b)
+{
+	b->size = (uint64_t)b->st.st_size;
+	b->sector = SECTOR;
+	b->physical = 4096;
+	b->direct_align = file_direct_align(fd);
+	b->write_cache = true;
+	/* Past the end nothing is lost, and the file system says whether it can. */
+	b->can_punch = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (off_t)((b->size + 0xfffff) & ~UINT64_C(0xfffff)), 4096) == 0;
+}
+
+static int inspect(const struct loop_target *t, const char *file, struct backing *b,
+		   struct uc_error *err)
+{
+	const int fd = t->base.fds[0];
+
+	if (fstat(fd, &b->st) < 0)
+		return uc_fail_errno(err, errno, "%s", file);
+	if (S_ISBLK(b->st.st_mode))
+		return inspect_device(fd, b, file, err);
+	inspect_file(fd, b);
+	return 0;
+}
+
+static bool is_power_of_two(uint32_t n)
+{
+	return n && (n & (n - 1)) == 0;
+}
+
+static int set_limits(struct loop_target *t, const struct backing *b, const struct uc_spec *spec,
+		      struct uc_error *err)
+{
+	const uint32_t blksize = (uint32_t)b->st.st_blksize;
+
+	t->base.limits = (struct uc_limits){
+		.logical_bs = b->sector,
+		.physical_bs = b->physical,
+		.io_opt = is_power_of_two(b->io_opt) ? b->io_opt : 0,
+		.volatile_cache = b->write_cache,
+		.rotational = b->rotational,
+		.read_only = spec->read_only,
+	};
+	if (b->can_punch && !spec->read_only) {
+		t->base.limits.discard_granularity =
+			is_power_of_two(blksize) && blksize >= SECTOR ? blksize : 4096;
+		t->base.limits.max_discard = MAX_RANGE;
+		t->base.limits.max_write_zeroes = MAX_RANGE;
+	}
+	return uc_target_block_sizes(spec, &t->base.limits, err);
+}
+
+static int set_size(struct loop_target *t, const struct loop_config *c, const struct backing *b,
+		    struct uc_error *err)
+{
+	const uint32_t block = t->base.limits.logical_bs;
+
+	if (c->offset % block)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--offset: %" PRIu64 " is not a multiple of the block size %u",
+			       c->offset, block);
+	if (b->size == 0)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "%s is empty; grow it first, for example with truncate -s 1G",
+			       c->file);
+	if (c->offset >= b->size)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--offset: %" PRIu64 " is behind the end of %s (%" PRIu64 " bytes)",
+			       c->offset, c->file, b->size);
+	t->offset = c->offset;
+	t->base.size = b->size - c->offset;
+	if (c->size_limit && c->size_limit < t->base.size)
+		t->base.size = c->size_limit;
+	t->base.size -= t->base.size % block;
+	if (t->base.size == 0)
+		return uc_fail(err, UC_FAILED, EINVAL, "%s: less than one block of %u bytes to use",
+			       c->file, block);
+	return 0;
+}
+
+/* Direct I/O where the backing can do it for every block of ours. */
+static int set_direct(struct loop_target *t, const struct loop_config *c, const struct backing *b,
+		      struct uc_error *err)
+{
+	const int fd = t->base.fds[0];
+	const bool fits = b->direct_align && t->base.limits.logical_bs % b->direct_align == 0 &&
+			  t->offset % b->direct_align == 0;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (c->direct_io == DIRECT_ON && !fits)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "--direct-io: %s %s; use --direct-io auto or a larger "
+			       "--logical-block-size",
+			       c->file,
+			       b->direct_align ? "needs larger or better aligned blocks for it"
+					       : "does not support it");
+	/* O_NONBLOCK was for the opening only. */
+	flags &= ~O_NONBLOCK;
+	t->direct = fits && c->direct_io != DIRECT_OFF;
+	if (fcntl(fd, F_SETFL, flags | (t->direct ? O_DIRECT : 0)) == 0)
+		return 0;
+	if (c->direct_io == DIRECT_ON || !t->direct)
+		return uc_fail_errno(err, errno, "%s: cannot set direct I/O", c->file);
+	t->direct = false;
+	return fcntl(fd, F_SETFL, flags) < 0 ? uc_fail_errno(err, errno, "%s", c->file) : 0;
+}
+
+static void set_backing(struct loop_target *t, const char *file)
+{
+	uc_auto_free char *full = realpath(file, NULL);
+
+	snprintf(t->base.backing, sizeof(t->base.backing), "%s", full ? full : file);
+}
+
+static void loop_undo(const struct uc_target *target)
+{
+	const struct loop_target *t = (const struct loop_target *)target;
+
+	if (t->created)
+		(void)unlink(target->backing);
+}
+
+static int loop_open(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
+		     struct uc_error *err)
+{
+	const struct loop_config *c = config;
+	struct backing b = {0};
+	struct loop_target *t;
+	int ret;
+
+	ret = check_config(c, spec, err);
+	if (ret < 0)
+		return ret;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return uc_fail_errno(err, ENOMEM, "loop");
+	t->base.ops = &uc_loop_ops;
+	t->base.fds[0] = -1;
+	t->base.nr_fds = 1;
+	ret = open_file(t, c, spec->read_only, err);
+	set_backing(t, c->file);
+	if (ret == 0)
+		ret = lock_file(t, c->file, spec->read_only, err);
+	if (ret == 0)
+		ret = inspect(t, c->file, &b, err);
+	if (ret == 0)
+		ret = set_limits(t, &b, spec, err);
+	if (ret == 0)
+		ret = set_size(t, c, &b, err);
+	if (ret == 0)
+		ret = set_direct(t, c, &b, err);
+	if (ret < 0) {
+		loop_undo(&t->base);
+		uc_loop_ops.close(&t->base);
+		return ret;
+	}
+	*ret_target = &t->base;
+	return 0;
+}
+
+const struct uc_target_type uc_loop_target = {
+	.name = "loop",
+	.help = "a regular file or a block device",
+	.options = loop_options,
+	.config_size = sizeof(struct loop_config),
+	.option = loop_option,
+	.open = loop_open,
+	.undo = loop_undo,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* null: reads are zeroes, writes go nowhere. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "size.h"
+#include "targets.h"
+
+#define DEFAULT_SIZE (UINT64_C(250) << 30)
+#define MAX_RANGE    (1U << 30)
+
+enum { OPT_SIZE = UC_TARGET_OPTION };
+
+struct null_config {
+	uint64_t size;
+};
+
+struct null_target {
+	struct uc_target base;
+	size_t room;  /* bytes of each of the two areas: the largest request */
+	void *zeroes; /* never written: the kernel's zero page over and over */
+	void *sink;   /* every write lands here, and nobody reads it */
+};
+
+static const struct poptOption null_options[] = {
+	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the device (default 250G)", "SIZE"},
+	POPT_TABLEEND,
+};
+
+static int null_option(void *config, int option, const char *arg, struct uc_error *err)
+{
+	struct null_config *c = config;
+
+	(void)option; /* there is only one */
+	if (uc_size_parse(arg, "--size", &c->size, err) < 0)
+		return -EINVAL;
+	return c->size ? 0 : uc_fail(err, UC_USAGE, EINVAL, "--size: it must not be 0");
+}
+
+static void *null_address(const struct uc_target *target, const struct ublksrv_io_desc *iod)
+{
+	const struct null_target *t = (const struct null_target *)target;
+
+	return ublksrv_get_op(iod) == UBLK_IO_OP_READ ? t->zeroes : t->sink;
+}
+
+static int null_queue_io(struct uc_queue *queue, struct uc_io *io)
+{
+	(void)queue;
+	switch (ublksrv_get_op(io->iod)) {
+	case UBLK_IO_OP_READ:
+	case UBLK_IO_OP_WRITE:
+		return (int)uc_iod_bytes(io->iod);
+	case UBLK_IO_OP_FLUSH:
+	case UBLK_IO_OP_DISCARD:
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void null_close(struct uc_target *target)
+{
+	struct null_target *t = (struct null_target *)target;
+
+	if (!t)
+		return;
+	if (t->zeroes)
+		munmap(t->zeroes, t->room);
+	if (t->sink)
+		munmap(t->sink, t->room);
+	free(t);
+}
+
+static const struct uc_target_ops null_ops = {
+	.name = "null",
+	.home = UC_HOME_MEMORY,
+	.address = null_address,
+	.queue_io = null_queue_io,
+	.close = null_close,
+};
+
+static void *map_area(size_t size, int prot)
+{
+	void *area = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return area == MAP_FAILED ? NULL : area;
+}
+
+static int null_open(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
+		     struct uc_error *err)
+{
+	const struct null_config *c = config;
+	struct null_target *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t)
+		return uc_fail_errno(err, ENOMEM, "null");
+	t->base.ops = &null_ops;
+	t->base.limits = (struct uc_limits){
+		.logical_bs = 512,
+		.physical_bs = 4096,
+		.discard_granularity = 4096,
+		.max_discard = MAX_RANGE,
+		.max_write_zeroes = MAX_RANGE,
+		.read_only = spec->read_only,
+	};
+	ret = uc_target_block_sizes(spec, &t->base.limits, err);
+	if (ret < 0)
+		goto fail;
+	t->base.size = c->size ? c->size : DEFAULT_SIZE;
+	t->base.size -= t->base.size % t->base.limits.logical_bs;
+	if (t->base.size == 0) {
+		ret = uc_fail(err, UC_USAGE, EINVAL, "--size: it is less than one block of %u",
+			      t->base.limits.logical_bs);
+		goto fail;
+	}
+	t->room = spec->max_io_size;
+	t->zeroes = map_area(t->room, PROT_READ);
+	t->sink = map_area(t->room, PROT_READ | PROT_WRITE);
+	if (!t->zeroes || !t->sink) {
+		ret = uc_fail_errno(err, ENOMEM, "null");
+		goto fail;
+	}
+	*ret_target = &t->base;
+	return 0;
+
+fail:
+	null_close(&t->base);
+	return ret;
+}
+
+const struct uc_target_type uc_null_target = {
+	.name = "null",
+	.help = "reads are zeroes, writes are dropped",
+	.options = null_options,
+	.config_size = sizeof(struct null_config),
+	.option = null_option,
+	.open = null_open,
+};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* ramdisk: sparse shared memory, addressed by the driver directly. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "range.h"
+#include "size.h"
+#include "targets.h"
+
+#define PAGE      4096U
+#define MAX_RANGE (1U << 30)
+
+enum { OPT_SIZE = UC_TARGET_OPTION, OPT_HUGE_PAGES, OPT_PREALLOCATE };
+
+struct ramdisk_config {
+	uint64_t size;
+	bool huge_pages;
+	bool preallocate;
+};
+
+struct ramdisk_target {
+	struct uc_target base;
+	char *memory;
+	size_t mapped; /* bytes: the size rounded up to whole pages of its kind */
+};
+
+static const struct poptOption ramdisk_options[] = {
+	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the device", "SIZE"},
+	{"huge-pages", '\0', POPT_ARG_NONE, NULL, OPT_HUGE_PAGES,
+	 "take the memory from the kernel's pool of huge pages", NULL},
+	{"preallocate", '\0', POPT_ARG_NONE, NULL, OPT_PREALLOCATE,
+	 "allocate all memory now, not on first use", NULL},
+	POPT_TABLEEND,
+};
+
+static int ramdisk_option(void *config, int option, const char *arg, struct uc_error *err)
+{
+	struct ramdisk_config *c = config;
+
+	switch (option) {
+	case OPT_HUGE_PAGES:
+		c->huge_pages = true;
+		return 0;
+	case OPT_PREALLOCATE:
+		c->preallocate = true;
+		return 0;
+	default:
+		if (uc_size_parse(arg, "--size", &c->size, err) < 0)
+			return -EINVAL;
+		return c->size ? 0 : uc_fail(err, UC_USAGE, EINVAL, "--size: it must not be 0");
+	}
+}
+
+static void *ramdisk_address(const struct uc_target *target, const struct ublksrv_io_desc *iod)
+{
+	const struct ramdisk_target *t = (const struct ramdisk_target *)target;
+
+	return t->memory + uc_iod_offset(iod);
+}
+
+static int ramdisk_queue_io(struct uc_queue *queue, struct uc_io *io)
+{
+	switch (ublksrv_get_op(io->iod)) {
+	case UBLK_IO_OP_READ:
+	case UBLK_IO_OP_WRITE:
+		return (int)uc_iod_bytes(io->iod);
+	case UBLK_IO_OP_FLUSH:
+		return 0;
+	case UBLK_IO_OP_DISCARD:
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return uc_range_start(queue, io, uc_iod_offset(io->iod));
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int ramdisk_io_event(struct uc_queue *queue, struct uc_io *io, int res)
+{
+	return uc_range_event(queue, io, uc_iod_offset(io->iod), res);
+}
+
+static void ramdisk_close(struct uc_target *target)
+{
+	struct ramdisk_target *t = (struct ramdisk_target *)target;
+
+	if (!t)
+		return;
+	if (t->memory)
+		munmap(t->memory, t->mapped);
+	if (t->base.fds[0] >= 0)
+		close(t->base.fds[0]);
+	free(t);
+}
+
+static const struct uc_target_ops ramdisk_ops = {
+	.name = "ramdisk",
+	.home = UC_HOME_MEMORY,
+	.address = ramdisk_address,
+	.queue_io = ramdisk_queue_io,
+	.io_event = ramdisk_io_event,
+	.close = ramdisk_close,
+};
+
+/* Bytes of one huge page of the default kind; 0 when the kernel has none. */
+static uint64_t huge_page_size(void)
+{
+	uc_auto_file FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kib;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Hugepagesize: %" SCNu64 " kB", &kib) == 1)
+			return kib << 10;
+	return 0;
+}
+
+static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, uint64_t page,
+		    struct uc_error *err)
+{
+	const unsigned flags = MFD_CLOEXEC | (c->huge_pages ? MFD_HUGETLB : 0U);
+	void *map;
+
+	t->mapped = (size_t)((t->base.size + page - 1) / page * page);
+	t->base.fds[0] = memfd_create("ublkctl-ramdisk", flags);
+	if (t->base.fds[0] < 0)
+		return uc_fail_errno(err, errno, "cannot make the memory file");
+	if (ftruncate(t->base.fds[0], (off_t)t->mapped) < 0)
+		return uc_fail_errno(err, errno, "cannot size the memory file to %zu bytes",
+				     t->mapped);
+	/* Huge pages are reserved here, so that none is missing later. */
+	map = mmap(NULL, t->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, t->base.fds[0], 0);
+	if (map == MAP_FAILED && c->huge_pages)
+		return uc_fail(err, UC_FAILED, errno,
+			       "not enough free huge pages: %" PRIu64 " of %" PRIu64
+			       " KiB are needed; raise vm.nr_hugepages",
+			       (uint64_t)t->mapped / page, page >> 10);
+	if (map == MAP_FAILED)
+		return uc_fail_errno(err, errno, "cannot map %zu bytes of memory", t->mapped);
+	t->memory = map;
+	if (c->preallocate && fallocate(t->base.fds[0], 0, 0, (off_t)t->mapped) < 0)
+		return uc_fail_errno(err, errno, "cannot allocate %zu bytes of memory", t->mapped);
+	return 0;
+}
+
+static int check_size(struct ramdisk_target *t, const struct ramdisk_config *c,
+		      const struct uc_spec *spec, uint64_t page, struct uc_error *err)
+{
+	int ret;
+
+	if (!c->size)
+		return uc_fail(err, UC_USAGE, EINVAL, "target ramdisk needs --size");
+	if (!page)
+		return uc_fail(err, UC_FAILED, EOPNOTSUPP,
+			       "--huge-pages: this kernel has no huge pages");
+	t->base.limits = (struct uc_limits){
+		.logical_bs = 512,
+		.physical_bs = PAGE,
+		.discard_granularity = (uint32_t)page,
+		.max_discard = MAX_RANGE,
+		.max_write_zeroes = MAX_RANGE,
+		.read_only = spec->read_only,
+	};
+	ret = uc_target_block_sizes(spec, &t->base.limits, err);
+	if (ret < 0)
+		return ret;
+	if (c->size % t->base.limits.logical_bs)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--size: %" PRIu64 " is not a multiple of the block size %u",
+			       c->size, t->base.limits.logical_bs);
+	t->base.size = c->size;
+	return 0;
+}
+
+static int ramdisk_open(const void *config, const struct uc_spec *spec,
+			struct uc_target **ret_target, struct uc_error *err)
+{
+	const struct ramdisk_config *c = config;
+	const uint64_t page = c->huge_pages ? huge_page_size() : PAGE;
+	struct ramdisk_target *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t)
+		return uc_fail_errno(err, ENOMEM, "ramdisk");
+	t->base.ops = &ramdisk_ops;
+	t->base.fds[0] = -1;
+	t->base.nr_fds = 1;
+	ret = check_size(t, c, spec, page, err);
+	if (ret == 0)
+		ret = allocate(t, c, page, err);
+	if (ret < 0) {
+		ramdisk_close(&t->base);
+		return ret;
+	}
+	*ret_target = &t->base;
+	return 0;
+}
+
+const struct uc_target_type uc_ramdisk_target = {
+	.name = "ramdisk",
+	.help = "data in memory, gone with the device",
+	.options = ramdisk_options,
+	.config_size = sizeof(struct ramdisk_config),
+	.option = ramdisk_option,
+	.open = ramdisk_open,
+};
