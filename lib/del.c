@@ -15,6 +15,9 @@
 #include "node.h"
 #include "proc.h"
 
+/* What a child process may need besides the driver's own time. */
+#define BOUND_MARGIN_MS 500
+
 struct request {
 	const struct uc_host *host;
 	const struct uc_device *device;
@@ -60,40 +63,65 @@ static int remove_device(void *ctx, void *ret, struct uc_error *err)
 }
 
 /*
- * A server that does not answer keeps STOP_DEV waiting. What it is comes from the kernel, never
- * from a record, and it is killed only if it really holds the device: returns whether it was.
+ * The process that serves the device, as a pidfd, or -1. Who it is comes from the kernel, never
+ * from a record, and it counts only if it really holds ublkcN open: the pidfd is opened first, so
+ * a pid that was used again since does not pass.
  */
-static bool kill_server(const struct uc_host *host, const struct uc_device *device)
+static int open_server(const struct uc_host *host, const struct uc_device *device)
 {
-	const pid_t pid = device->info.ublksrv_pid;
-	uc_auto_close int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	pid_t pid = device->info.ublksrv_pid;
 	char path[64];
 	struct stat st;
+	int pidfd;
 
 	uc_node_char_path(host, device->info.dev_id, path, sizeof(path));
-	/* The pidfd is opened first: if the pid was used again since, the check fails. */
-	if (pidfd < 0 || stat(path, &st) < 0 || !uc_proc_has_open(pid, st.st_rdev, S_IFCHR))
-		return false;
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
-		return false;
-	(void)poll(&gone, 1, (int)host->timeout_ms);
-	return true;
+	if (stat(path, &st) < 0)
+		return -1;
+	/* The driver forgets the pid when the device is stopped. */
+	if (pid <= 0)
+		pid = uc_proc_find_opener(st.st_rdev, S_IFCHR, getpid());
+	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (pidfd >= 0 && !uc_proc_has_open(pid, st.st_rdev, S_IFCHR)) {
+		close(pidfd);
+		pidfd = -1;
+	}
+	return pidfd;
 }
 
-static int stop_bounded(struct request *r, struct uc_error *err)
+/* True when the process is gone, or is none. */
+static bool await_server(const struct uc_host *host, int pidfd)
 {
-	const unsigned bound = r->host->timeout_ms + 500;
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+
+	return pidfd < 0 || poll(&gone, 1, (int)host->timeout_ms) > 0;
+}
+
+static bool kill_server(const struct uc_host *host, int pidfd)
+{
+	return pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0 &&
+	       await_server(host, pidfd);
+}
+
+/* Ends service. A server that does not answer holds up STOP_DEV; one that is stuck stays. */
+static int stop_bounded(struct request *r, int pidfd, struct uc_error *err)
+{
+	const unsigned bound = r->host->timeout_ms + BOUND_MARGIN_MS;
 	int ret = uc_bounded(stop, r, NULL, 0, bound, "stopping the device", err);
 
-	if (ret == -ETIMEDOUT && r->force && kill_server(r->host, r->device))
+	if (ret == -ETIMEDOUT && r->force && kill_server(r->host, pidfd))
 		ret = uc_bounded(stop, r, NULL, 0, bound, "stopping the device", err);
-	return ret;
+	if (ret < 0 || await_server(r->host, pidfd) || (r->force && kill_server(r->host, pidfd)))
+		return ret;
+	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+		       "device %u is stopped, but its handler did not end within %u ms; use "
+		       "--force to kill it",
+		       r->device->info.dev_id, r->host->timeout_ms);
 }
 
 int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	uc_auto_close int pidfd = -1;
 	struct uc_device device;
 	struct request r = {.host = host, .device = &device, .force = force};
 	int ret;
@@ -103,14 +131,16 @@ int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error 
 		ret = uc_device_get(host, ctrl, id, &device, err);
 	if (ret == 0 && !force)
 		ret = uc_inuse_check(host, &device, err);
-	if (ret == 0)
-		ret = stop_bounded(&r, err);
+	if (ret < 0)
+		return ret;
+	pidfd = open_server(host, &device);
+	ret = stop_bounded(&r, pidfd, err);
 	if (ret < 0)
 		return ret;
 	/* While the id is still taken: after DEL_DEV a new device may own these files. */
 	uc_record_remove(host, id);
-	ret = uc_bounded(remove_device, &r, NULL, 0, host->timeout_ms + 500, "deleting the device",
-			 err);
+	ret = uc_bounded(remove_device, &r, NULL, 0, host->timeout_ms + BOUND_MARGIN_MS,
+			 "deleting the device", err);
 	/* The handler may have deleted it itself on its way out. */
 	if (ret < 0 && ret != -ENODEV)
 		return uc_wrap(err, "device %u is stopped but not deleted", id);
