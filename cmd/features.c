@@ -85,7 +85,7 @@ static int features_run(const struct uc_host *host, int argc, const char **argv,
 	struct table_options options = {0};
 	struct table table = features_table;
 	struct row rows[MAX_ROWS];
-	uint64_t available;
+	uint64_t available = 0;
 	const struct option_parser parser = {
 		.command = &features_command,
 		.options = table_option_table,

@@ -166,8 +166,8 @@ static int show_device(const struct uc_host *host, const struct show *show, stru
 	uc_auto_json struct json_object *doc = document_new();
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	const uint32_t id = show->selection.ids[0];
-	struct ublk_params params;
-	struct uc_device device;
+	struct ublk_params params = {0};
+	struct uc_device device = {0};
 	int ret;
 
 	ret = uc_ctrl_open(host, &ctrl, err);

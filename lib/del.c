@@ -122,7 +122,7 @@ int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error 
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	uc_auto_close int pidfd = -1;
-	struct uc_device device;
+	struct uc_device device = {0};
 	struct request r = {.host = host, .device = &device, .force = force};
 	int ret;
 

@@ -46,7 +46,7 @@ static const char *name_of(uint64_t bit)
 	return NULL;
 }
 
-void uc_feature_names(uint64_t set, char *buf, size_t size)
+void uc_feature_names(uint64_t flags, char *buf, size_t size)
 {
 	size_t used = 0;
 
@@ -57,7 +57,7 @@ void uc_feature_names(uint64_t set, char *buf, size_t size)
 		const char *name = name_of(bit);
 		int len;
 
-		if (!(set & bit))
+		if (!(flags & bit))
 			continue;
 		if (name)
 			len = snprintf(buf + used, size - used, "%s%s", used ? "," : "", name);

@@ -16,6 +16,6 @@ struct uc_feature {
 const struct uc_feature *uc_features(size_t *ret_count);
 
 /* Writes the names of the set bits, separated by commas; unknown bits as "bitN". */
-void uc_feature_names(uint64_t features, char *buf, size_t size);
+void uc_feature_names(uint64_t flags, char *buf, size_t size);
 
 #endif

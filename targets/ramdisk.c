@@ -156,9 +156,6 @@ static int check_size(struct ramdisk_target *t, const struct ramdisk_config *c,
 
 	if (!c->size)
 		return uc_fail(err, UC_USAGE, EINVAL, "target ramdisk needs --size");
-	if (!page)
-		return uc_fail(err, UC_FAILED, EOPNOTSUPP,
-			       "--huge-pages: this kernel has no huge pages");
 	t->base.limits = (struct uc_limits){
 		.logical_bs = 512,
 		.physical_bs = PAGE,
@@ -183,9 +180,13 @@ static int ramdisk_open(const void *config, const struct uc_spec *spec,
 {
 	const struct ramdisk_config *c = config;
 	const uint64_t page = c->huge_pages ? huge_page_size() : PAGE;
-	struct ramdisk_target *t = calloc(1, sizeof(*t));
+	struct ramdisk_target *t;
 	int ret;
 
+	if (!page)
+		return uc_fail(err, UC_FAILED, EOPNOTSUPP,
+			       "--huge-pages: this kernel has no huge pages");
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		return uc_fail_errno(err, ENOMEM, "ramdisk");
 	t->base.ops = &ramdisk_ops;

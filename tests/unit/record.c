@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stats.h"
+#include "unit.h"
+
+static char dir[] = "/tmp/ublkctl-record-XXXXXX";
+static struct uc_host host;
+
+static int make_dir(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	chmod(dir, 0755);
+	host.run_dir = dir;
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+static struct uc_record sample(void)
+{
+	struct uc_record record = {
+		.id = 7, .cookie = UINT64_C(0xfedcba9876543211), .pid = 4711, .pid_start = 99};
+
+	strcpy(record.target, "loop");
+	strcpy(record.backing, "/a \"quoted\" path\nwith a newline");
+	strcpy(record.path, "copy");
+	return record;
+}
+
+static const struct ublksrv_ctrl_dev_info info = {
+	.dev_id = 7,
+	.ublksrv_flags = UINT64_C(0xfedcba9876543211),
+};
+
+static void write_text(const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/7.json", dir);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void test_round_trip(void **state)
+{
+	const struct uc_record record = sample();
+	struct uc_record read = {0};
+	struct uc_error err = {0};
+
+	(void)state;
+	assert_int_equal(uc_record_prepare(&host, &err), 0);
+	assert_int_equal(uc_record_write(&host, &record, &err), 0);
+	assert_int_equal(uc_record_read(&host, &info, &read), 0);
+	assert_int_equal(read.cookie, record.cookie);
+	assert_int_equal(read.pid, record.pid);
+	assert_int_equal(read.pid_start, record.pid_start);
+	assert_string_equal(read.target, record.target);
+	assert_string_equal(read.backing, record.backing);
+	assert_string_equal(read.path, record.path);
+	uc_record_remove(&host, 7);
+	assert_int_equal(uc_record_read(&host, &info, &read), -ENOENT);
+}
+
+static void test_other_device(void **state)
+{
+	const struct uc_record record = sample();
+	struct ublksrv_ctrl_dev_info other = info;
+	struct uc_record read = {0};
+	struct uc_error err = {0};
+
+	(void)state;
+	other.ublksrv_flags++;
+	assert_int_equal(uc_record_write(&host, &record, &err), 0);
+	assert_int_equal(uc_record_read(&host, &other, &read), -ESTALE);
+	uc_record_remove(&host, 7);
+}
+
+static void test_spoiled(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"7",
+		"null",
+		"{}",
+		"{\"schema_version\":1}",
+		"{\"schema_version\":2,\"id\":7,\"cookie\":\"1\",\"pid\":1,\"pid_start\":1,"
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+		"{\"schema_version\":1,\"id\":\"7\",\"cookie\":\"1\",\"pid\":1,\"pid_start\":1,"
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+		"{\"schema_version\":1,\"id\":7,\"cookie\":\"zz\",\"pid\":1,\"pid_start\":1,"
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+	};
+	struct uc_record read = {.pid = 42};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		write_text(texts[i]);
+		if (uc_record_read(&host, &info, &read) != -EINVAL)
+			fail_msg("'%s' was taken", texts[i]);
+	}
+	assert_int_equal(read.pid, 42);
+	uc_record_remove(&host, 7);
+}
+
+static void test_directory_of_others(void **state)
+{
+	struct uc_error err = {0};
+
+	(void)state;
+	chmod(dir, 0777);
+	assert_true(uc_record_prepare(&host, &err) < 0);
+	assert_non_null(strstr(err.text, dir));
+	chmod(dir, 0755);
+	assert_int_equal(uc_record_prepare(&host, &err), 0);
+}
+
+static void test_stats(void **state)
+{
+	struct uc_stats *mine = NULL;
+	struct uc_stats *copy = NULL;
+	struct uc_error err = {0};
+	char path[128];
+
+	(void)state;
+	assert_int_equal(uc_stats_create(&host, 7, 3, &mine, &err), 0);
+	uc_count(&mine->queues[2].reads, 5);
+	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
+	assert_int_equal(copy->nr_queues, 3);
+	assert_int_equal(copy->queues[2].reads, 5);
+	free(copy);
+	snprintf(path, sizeof(path), "%s/7.stats", dir);
+	assert_int_equal(truncate(path, 100), 0);
+	assert_int_equal(uc_stats_read(&host, 7, &copy), -EINVAL);
+	assert_int_equal(truncate(path, 3), 0);
+	assert_int_equal(uc_stats_read(&host, 7, &copy), -EINVAL);
+	uc_stats_unmap(mine);
+	uc_stats_remove(&host, 7);
+	assert_int_equal(uc_stats_read(&host, 7, &copy), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_other_device),
+		cmocka_unit_test(test_spoiled),
+		cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_directory_of_others),
+	};
+
+	return cmocka_run_group_tests_name("record", tests, make_dir, remove_dir);
+}
