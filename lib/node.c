@@ -39,7 +39,7 @@ struct wait {
 static int await(const struct uc_host *host, struct wait *w)
 {
 	const uint64_t deadline = uc_deadline(host->timeout_ms);
-	struct uc_uevent *ue = NULL;
+	struct uc_uevent *events = NULL;
 	int ret;
 
 	while ((ret = w->look(w)) < 0) {
@@ -47,11 +47,11 @@ static int await(const struct uc_host *host, struct wait *w)
 
 		if (!w->may_pass(-ret) || left == 0)
 			break;
-		if (!ue)
-			ue = uc_uevent_open();
-		uc_uevent_wait(ue, left < LOOK_MS ? left : LOOK_MS);
+		if (!events)
+			events = uc_uevent_open();
+		uc_uevent_wait(events, left < LOOK_MS ? left : LOOK_MS);
 	}
-	uc_uevent_close(ue);
+	uc_uevent_close(events);
 	return ret;
 }
 

@@ -19,29 +19,30 @@ struct uc_uevent {
 
 struct uc_uevent *uc_uevent_open(void)
 {
-	struct uc_uevent *ue = calloc(1, sizeof(*ue));
+	struct uc_uevent *events = calloc(1, sizeof(*events));
 
-	if (!ue)
+	if (!events)
 		return NULL;
-	ue->sock = nl_socket_alloc();
-	if (!ue->sock)
+	events->sock = nl_socket_alloc();
+	if (!events->sock)
 		goto free_ue;
-	nl_socket_disable_seq_check(ue->sock);
-	nl_join_groups(ue->sock, KERNEL_EVENTS);
-	if (nl_connect(ue->sock, NETLINK_KOBJECT_UEVENT) < 0 ||
-	    nl_socket_set_nonblocking(ue->sock) < 0 || nl_socket_set_passcred(ue->sock, 1) < 0)
+	nl_socket_disable_seq_check(events->sock);
+	nl_join_groups(events->sock, KERNEL_EVENTS);
+	if (nl_connect(events->sock, NETLINK_KOBJECT_UEVENT) < 0 ||
+	    nl_socket_set_nonblocking(events->sock) < 0 ||
+	    nl_socket_set_passcred(events->sock, 1) < 0)
 		goto free_sock;
-	return ue;
+	return events;
 
 free_sock:
-	nl_socket_free(ue->sock);
+	nl_socket_free(events->sock);
 free_ue:
-	free(ue);
+	free(events);
 	return NULL;
 }
 
 /* Takes one message off the socket. True when the kernel itself speaks of a ublk device. */
-static bool take_message(struct uc_uevent *ue, bool *ret_empty)
+static bool take_message(struct uc_uevent *events, bool *ret_empty)
 {
 	struct sockaddr_nl from = {0};
 	struct ucred *creds = NULL;
@@ -49,7 +50,7 @@ static bool take_message(struct uc_uevent *ue, bool *ret_empty)
 	bool ours = false;
 	int len;
 
-	len = nl_recv(ue->sock, &from, &msg, &creds);
+	len = nl_recv(events->sock, &from, &msg, &creds);
 	*ret_empty = len <= 0;
 	/* Any process may send here; port 0 and uid 0 are the kernel. */
 	if (len > 0 && from.nl_pid == 0 && creds && creds->uid == 0)
@@ -59,31 +60,31 @@ static bool take_message(struct uc_uevent *ue, bool *ret_empty)
 	return ours;
 }
 
-void uc_uevent_wait(struct uc_uevent *ue, unsigned timeout_ms)
+void uc_uevent_wait(struct uc_uevent *events, unsigned timeout_ms)
 {
 	const uint64_t deadline = uc_deadline(timeout_ms);
 	bool ours = false;
 	unsigned left;
 
-	if (!ue) {
+	if (!events) {
 		uc_sleep_ms(timeout_ms);
 		return;
 	}
 	while (!ours && (left = uc_left_ms(deadline)) > 0) {
-		struct pollfd fd = {.fd = nl_socket_get_fd(ue->sock), .events = POLLIN};
+		struct pollfd fd = {.fd = nl_socket_get_fd(events->sock), .events = POLLIN};
 		bool empty = false;
 
 		if (poll(&fd, 1, (int)left) <= 0)
 			continue;
 		while (!empty && !ours)
-			ours = take_message(ue, &empty);
+			ours = take_message(events, &empty);
 	}
 }
 
-void uc_uevent_close(struct uc_uevent *ue)
+void uc_uevent_close(struct uc_uevent *events)
 {
-	if (!ue)
+	if (!events)
 		return;
-	nl_socket_free(ue->sock);
-	free(ue);
+	nl_socket_free(events->sock);
+	free(events);
 }

@@ -11,9 +11,9 @@ struct uc_uevent;
 /* NULL when the kernel's events cannot be had (no netlink in this sandbox, no memory). */
 struct uc_uevent *uc_uevent_open(void);
 
-/* Sleeps until the kernel tells of a ublk device, at most timeout_ms. ue may be NULL. */
-void uc_uevent_wait(struct uc_uevent *ue, unsigned timeout_ms);
+/* Sleeps until the kernel tells of a ublk device, at most timeout_ms. events may be NULL. */
+void uc_uevent_wait(struct uc_uevent *events, unsigned timeout_ms);
 
-void uc_uevent_close(struct uc_uevent *ue);
+void uc_uevent_close(struct uc_uevent *events);
 
 #endif

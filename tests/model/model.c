@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,8 @@
 #include "deadline.h"
 #include "model_priv.h"
 
-#define MAGIC 0x756c6264726d6432U
+#define STATE_NAME "model.state"
+#define MAGIC      0x756c6264726d6432U
 /* No holder keeps the lock this long: it does nothing that waits. */
 #define LOCK_LIMIT_S 30
 
@@ -53,14 +53,58 @@ struct model_config model_config_6_12(void)
 	return cfg;
 }
 
-void model_path(char path[MODEL_PATH], const char *fmt, ...)
-{
-	const size_t used = (size_t)snprintf(path, MODEL_PATH, "%s/", paths.root);
-	va_list args;
+/* A directory that stays at hand when the process leaves its mounts behind. */
+struct dir {
+	int fd;
+	uint64_t st_dev, ino;
+};
 
-	va_start(args, fmt);
-	vsnprintf(path + used, MODEL_PATH - used, fmt, args);
-	va_end(args);
+static struct dir root_dir = {.fd = -1};
+static struct dir proc_dir = {.fd = -1};
+
+/* Whether the number is still ours: programs close inherited files wholesale. */
+static bool is_open(const struct dir *dir)
+{
+	struct stat st;
+
+	return dir->fd >= 0 && fstat(dir->fd, &st) == 0 && st.st_dev == dir->st_dev &&
+	       st.st_ino == dir->ino;
+}
+
+static void open_dir(struct dir *dir, const char *path)
+{
+	struct stat st = {0};
+
+	if (is_open(dir))
+		return;
+	dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir->fd >= 0)
+		fstat(dir->fd, &st);
+	dir->st_dev = st.st_dev;
+	dir->ino = st.st_ino;
+}
+
+static void close_dir(struct dir *dir)
+{
+	if (is_open(dir))
+		close(dir->fd);
+	dir->fd = -1;
+}
+
+void model_open_dirs(void)
+{
+	open_dir(&root_dir, paths.root);
+	open_dir(&proc_dir, "/proc");
+}
+
+int model_root_fd(void)
+{
+	return root_dir.fd;
+}
+
+int model_proc_fd(void)
+{
+	return proc_dir.fd;
 }
 
 bool model_has(uint64_t feature)
@@ -86,7 +130,7 @@ static int init_lock(pthread_mutex_t *lock)
 static int map_state(const char *path, int flags)
 {
 	void *map;
-	int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+	int fd = openat(root_dir.fd, path, O_RDWR | O_CLOEXEC | flags, 0600);
 	int ret = 0;
 
 	if (fd < 0)
@@ -115,31 +159,30 @@ static int set_root(const char *root)
 	}
 	strcpy(paths.root, full);
 	free(full);
-	model_path(paths.dev, "dev");
-	model_path(paths.sys, "sys");
-	model_path(paths.run, "run");
+	snprintf(paths.dev, sizeof(paths.dev), "%s/dev", paths.root);
+	snprintf(paths.sys, sizeof(paths.sys), "%s/sys", paths.root);
+	snprintf(paths.run, sizeof(paths.run), "%s/run", paths.root);
+	model_open_dirs();
 	return 0;
 }
 
 /* The file gets its name when it is complete: another process may attach at any moment. */
 static int create_state(const struct model_config *cfg)
 {
-	char path[MODEL_PATH];
-	char temp[MODEL_PATH];
+	char temp[64];
 	int ret;
 
-	model_path(path, "model.state");
-	model_path(temp, "model.state.%d", getpid());
+	snprintf(temp, sizeof(temp), "model.state.%d", getpid());
 	ret = map_state(temp, O_CREAT | O_EXCL);
 	if (ret == 0)
 		ret = init_lock(&model_state->lock);
 	if (ret == 0) {
 		model_state->cfg = cfg ? *cfg : model_config_newest();
 		model_state->magic = MAGIC;
-		if (link(temp, path) < 0)
+		if (linkat(root_dir.fd, temp, root_dir.fd, STATE_NAME, 0) < 0)
 			ret = -errno;
 	}
-	unlink(temp);
+	unlinkat(root_dir.fd, temp, 0);
 	return ret;
 }
 
@@ -160,14 +203,12 @@ int model_create(const char *root, const struct model_config *cfg)
 
 int model_attach(const char *root)
 {
-	char path[MODEL_PATH];
 	int ret;
 
 	model_detach();
 	ret = set_root(root);
-	model_path(path, "model.state");
 	if (ret == 0)
-		ret = map_state(path, 0);
+		ret = map_state(STATE_NAME, 0);
 	if (ret == 0 && model_state->magic != MAGIC) {
 		model_detach();
 		ret = -EINVAL;
@@ -177,6 +218,8 @@ int model_attach(const char *root)
 
 void model_detach(void)
 {
+	close_dir(&root_dir);
+	close_dir(&proc_dir);
 	if (!model_state)
 		return;
 	munmap(model_state, sizeof(*model_state));
@@ -193,12 +236,14 @@ void model_destroy(void)
 	model_kick();
 	model_unlock();
 	model_node_remove_root();
+	/* Only if nothing of others is in there. */
+	rmdir(paths.root);
 	model_detach();
 }
 
 bool model_gone(void)
 {
-	return model_state->destroyed || access(paths.root, F_OK) < 0;
+	return model_state->destroyed || faccessat(root_dir.fd, STATE_NAME, F_OK, 0) < 0;
 }
 
 struct uc_host model_host(unsigned timeout_ms)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What each control command does. With the lock, but for waits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,12 +81,12 @@ static int add_dev(struct model_call *c)
 static int get_dev_info(struct model_call *c)
 {
 	struct ublksrv_ctrl_dev_info info = c->dev->info;
-	char path[64];
+	char pid[16];
 
 	if (c->cmd.len < sizeof(info) || !c->cmd.addr)
 		return -EINVAL;
-	snprintf(path, sizeof(path), "/proc/%d", info.ublksrv_pid);
-	if (info.ublksrv_pid > 0 && access(path, F_OK) < 0)
+	snprintf(pid, sizeof(pid), "%d", info.ublksrv_pid);
+	if (info.ublksrv_pid > 0 && faccessat(model_proc_fd(), pid, F_OK, 0) < 0)
 		info.ublksrv_pid = -1;
 	memcpy(payload(c), &info, sizeof(info));
 	return 0;

@@ -119,6 +119,7 @@ int model_ctrl_open(const struct uc_host *host, void **ret_conn)
 		free(conn);
 		return ret;
 	}
+	model_open_dirs();
 	model_lock();
 	model_proc_enter();
 	model_settle();

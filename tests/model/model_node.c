@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is seen of the model's devices: nodes in root/dev and attributes in root/sys. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,13 +15,18 @@
 #define CHAR_MAJOR  240
 #define BLOCK_MAJOR 259
 
-static int make_file(const char *path, uint64_t size)
+static int make_file(int dir, const char *path, uint64_t size)
 {
-	uc_auto_close int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	uc_auto_close int fd = openat(dir, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		return -errno;
 	return 0;
+}
+
+static int make_dir(const char *path)
+{
+	return mkdirat(model_root_fd(), path, 0755) < 0 ? -errno : 0;
 }
 
 int model_node_root(const char *root)
@@ -38,91 +43,113 @@ int model_node_root(const char *root)
 			return -errno;
 	}
 	snprintf(path, sizeof(path), "%s/dev/ublk-control", root);
-	ret = make_file(path, 0);
+	ret = make_file(AT_FDCWD, path, 0);
 	return ret == -EEXIST ? 0 : ret;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static void remove_tree(int at, const char *path)
 {
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
+	uc_auto_dir DIR *dir = NULL;
+	struct dirent *entry;
+	int fd;
 
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (unlinkat(at, path, 0) == 0)
+		return;
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			remove_tree(fd, entry->d_name);
+	unlinkat(at, path, AT_REMOVEDIR);
 }
 
 void model_node_remove_root(void)
 {
 	static const char *const parts[] = {"dev", "sys", "run", "model.state"};
-	char path[MODEL_PATH];
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		model_path(path, "%s", parts[i]);
-		remove_tree(path);
-	}
-	/* Only if nothing of others is in there. */
-	model_path(path, "%s", "");
-	rmdir(path);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		remove_tree(model_root_fd(), parts[i]);
+}
+
+/* "dev/ublkc0" and so on, below root. */
+struct name {
+	char path[64];
+};
+
+static struct name name_of(const char *prefix, const struct model_dev *dev, const char *suffix)
+{
+	struct name name;
+
+	snprintf(name.path, sizeof(name.path), "%s%u%s", prefix, dev->info.dev_id, suffix);
+	return name;
+}
+
+static struct name char_node(const struct model_dev *dev)
+{
+	return name_of("dev/ublkc", dev, "");
+}
+
+static struct name block_node(const struct model_dev *dev)
+{
+	return name_of("dev/ublkb", dev, "");
+}
+
+static struct name char_class(const struct model_dev *dev, const char *suffix)
+{
+	return name_of("sys/class/ublk-char/ublkc", dev, suffix);
+}
+
+static struct name block_sys(const struct model_dev *dev, const char *suffix)
+{
+	return name_of("sys/block/ublkb", dev, suffix);
 }
 
 /* Writes a sysfs attribute. Failures show as an attribute that is missing. */
-static void attr(const char *dir, const char *name, const char *fmt, ...)
+static void attr(struct name dir, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static void attr(const char *dir, const char *name, const char *fmt, ...)
+static void attr(struct name dir, const char *name, const char *fmt, ...)
 {
-	uc_auto_file FILE *file = NULL;
-	char path[MODEL_PATH + 64];
+	uc_auto_close int fd = -1;
+	char path[128];
 	va_list args;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "we");
-	if (!file)
+	snprintf(path, sizeof(path), "%s/%s", dir.path, name);
+	fd = openat(model_root_fd(), path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
 		return;
 	va_start(args, fmt);
-	vfprintf(file, fmt, args);
+	vdprintf(fd, fmt, args);
 	va_end(args);
-	fputc('\n', file);
+	dprintf(fd, "\n");
 }
 
 int model_node_add_char(struct model_dev *dev)
 {
-	const uint32_t id = dev->info.dev_id;
-	char path[MODEL_PATH];
+	const struct name node = char_node(dev);
+	const uint64_t size = dev->info.nr_hw_queues * model_desc_stride(dev);
 	struct stat st;
-	int ret;
+	int ret = make_file(model_root_fd(), node.path, size);
 
-	model_path(path, "dev/ublkc%u", id);
-	ret = make_file(path, dev->info.nr_hw_queues * model_desc_stride(dev));
 	if (ret < 0)
 		return ret;
-	if (stat(path, &st) < 0)
+	if (fstatat(model_root_fd(), node.path, &st, 0) < 0)
 		return -errno;
 	dev->ino = st.st_ino;
 	dev->st_dev = st.st_dev;
-	model_path(path, "sys/class/ublk-char/ublkc%u", id);
-	if (mkdir(path, 0755) < 0)
-		return -errno;
-	attr(path, "dev", "%d:%u", CHAR_MAJOR, id);
-	return 0;
+	ret = make_dir(char_class(dev, "").path);
+	if (ret == 0)
+		attr(char_class(dev, ""), "dev", "%d:%u", CHAR_MAJOR, dev->info.dev_id);
+	return ret;
 }
 
 void model_node_remove_char(const struct model_dev *dev)
 {
-	char path[MODEL_PATH];
-
-	model_path(path, "sys/class/ublk-char/ublkc%u", dev->info.dev_id);
-	remove_tree(path);
-	model_path(path, "dev/ublkc%u", dev->info.dev_id);
-	unlink(path);
+	remove_tree(model_root_fd(), char_class(dev, "").path);
+	unlinkat(model_root_fd(), char_node(dev).path, 0);
 }
 
-static void queue_attrs(const char *dir, const struct model_dev *dev)
+static void queue_attrs(struct name dir, const struct model_dev *dev)
 {
 	const struct ublk_param_basic *basic = &dev->params.basic;
 	const struct ublk_param_discard *discard = &dev->params.discard;
@@ -147,52 +174,42 @@ static void queue_attrs(const char *dir, const struct model_dev *dev)
 
 static int add_block_attrs(const struct model_dev *dev)
 {
-	const uint32_t id = dev->info.dev_id;
-	char dir[MODEL_PATH];
-	char sub[MODEL_PATH];
+	const struct name dir = block_sys(dev, "");
+	int ret = make_dir(dir.path);
 
-	model_path(dir, "sys/block/ublkb%u", id);
-	model_path(sub, "sys/block/ublkb%u/holders", id);
-	if (mkdir(dir, 0755) < 0 || mkdir(sub, 0755) < 0)
-		return -errno;
-	model_path(sub, "sys/block/ublkb%u/queue", id);
-	if (mkdir(sub, 0755) < 0)
-		return -errno;
+	if (ret == 0)
+		ret = make_dir(block_sys(dev, "/holders").path);
+	if (ret == 0)
+		ret = make_dir(block_sys(dev, "/queue").path);
+	if (ret < 0)
+		return ret;
 	attr(dir, "size", "%llu", (unsigned long long)dev->params.basic.dev_sectors);
 	attr(dir, "ro", "%d", (dev->params.basic.attrs & UBLK_ATTR_READ_ONLY) != 0);
-	attr(dir, "dev", "%d:%u", BLOCK_MAJOR, id);
-	queue_attrs(sub, dev);
+	attr(dir, "dev", "%d:%u", BLOCK_MAJOR, dev->info.dev_id);
+	queue_attrs(block_sys(dev, "/queue"), dev);
 	return 0;
 }
 
 int model_node_add_block(const struct model_dev *dev)
 {
-	char path[MODEL_PATH];
-	int ret = add_block_attrs(dev);
+	const int ret = add_block_attrs(dev);
 
 	if (ret < 0)
 		return ret;
-	model_path(path, "dev/ublkb%u", dev->info.dev_id);
-	return make_file(path, dev->params.basic.dev_sectors << 9);
+	return make_file(model_root_fd(), block_node(dev).path, dev->params.basic.dev_sectors << 9);
 }
 
 void model_node_remove_block(const struct model_dev *dev)
 {
-	char path[MODEL_PATH];
-
-	model_path(path, "dev/ublkb%u", dev->info.dev_id);
-	unlink(path);
-	model_path(path, "sys/block/ublkb%u", dev->info.dev_id);
-	remove_tree(path);
+	unlinkat(model_root_fd(), block_node(dev).path, 0);
+	remove_tree(model_root_fd(), block_sys(dev, "").path);
 }
 
 int model_node_resize(const struct model_dev *dev)
 {
 	const uint64_t sectors = dev->params.basic.dev_sectors;
-	char path[MODEL_PATH];
+	uc_auto_close int fd = openat(model_root_fd(), block_node(dev).path, O_RDWR | O_CLOEXEC);
 
-	model_path(path, "sys/block/ublkb%u", dev->info.dev_id);
-	attr(path, "size", "%llu", (unsigned long long)sectors);
-	model_path(path, "dev/ublkb%u", dev->info.dev_id);
-	return truncate(path, (off_t)(sectors << 9)) < 0 ? -errno : 0;
+	attr(block_sys(dev, ""), "size", "%llu", (unsigned long long)sectors);
+	return fd < 0 || ftruncate(fd, (off_t)(sectors << 9)) < 0 ? -errno : 0;
 }

@@ -132,7 +132,14 @@ bool model_gone(void);
 /* With the lock: counts a call of op. Returns the errno (or MODEL_NEVER...) it is to meet, or 0. */
 int model_take_fault(uint32_t op);
 void model_sleep_until(uint64_t deadline);
-void model_path(char path[MODEL_PATH], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * A server gives up its mounts and closes files that it does not know, and may then still have to
+ * do a kernel's work. So nothing is reached by an absolute path, but by these two directories;
+ * whoever opens a connection or a ring sees to it that they are open.
+ */
+void model_open_dirs(void);
+int model_root_fd(void);
+int model_proc_fd(void);
 bool model_has(uint64_t feature);
 
 /* model_proc.c */

@@ -118,8 +118,8 @@ static int map_descs(struct model_ring *r)
 	char path[64];
 	void *map;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->fds[0]);
-	r->char_fd = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "self/fd/%d", r->fds[0]);
+	r->char_fd = openat(model_proc_fd(), path, O_RDWR | O_CLOEXEC);
 	if (r->char_fd < 0)
 		return -errno;
 	r->descs_len = r->dev->info.nr_hw_queues * model_desc_stride(r->dev);
@@ -159,6 +159,7 @@ static int attach_device(struct model_ring *r)
 	struct stat st;
 	int ret;
 
+	model_open_dirs();
 	model_lock();
 	model_proc_enter();
 	model_settle();

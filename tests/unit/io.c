@@ -49,7 +49,7 @@ static void add(struct fixture *f, const char *target, const char *option, const
 		.id = UC_ID_ANY, .queues = 2, .depth = 4, .max_io_size = 64 * 1024};
 	void *config = calloc(1, type->config_size);
 	struct uc_target *opened = NULL;
-	struct uc_added added;
+	struct uc_added added = {0};
 	struct uc_error err = {0};
 
 	assert_non_null(config);

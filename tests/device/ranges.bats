@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# Discard and zeroing: exactly the range, it reads as zeroes, and what is given back is given back.
+# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+load helpers
+
+# fill: random data on the device's first 8 MiB; $tmp/want always says what it must read as
+fill() {
+	head -c 8M /dev/urandom >"$tmp/want"
+	run_check dd if="$tmp/want" of="$dev" bs=1M oflag=direct
+}
+
+# zeroed OFFSET LENGTH: those bytes must be zeroes now, and all others as before
+zeroed() {
+	run_check dd if=/dev/zero of="$tmp/want" bs=512 seek=$(($1 / 512)) count=$(($2 / 512)) conv=notrunc
+	dd if="$dev" bs=1M count=8 iflag=direct status=none | cmp "$tmp/want" -
+}
+
+# blocks: of 512 bytes, that the data takes. A disk's are those of the file below it.
+blocks() {
+	local fd
+	sync
+	case ${store-} in
+	memory)
+		for fd in /proc/"$pid"/fd/*; do
+			if [[ $(readlink "$fd") == */memfd:* ]]; then stat -Lc %b "$fd"; fi
+		done ;;
+	*) stat -c %b "$store" ;;
+	esac
+}
+
+# gave_back BYTES: that much less is taken than the last time, a fraction of a MiB apart
+gave_back() {
+	local now want=$((before - $1 / 512))
+	now=$(blocks)
+	if ((now < want - 64 || now > want + 64)); then
+		echo "$before blocks, now $now, wanted $want" >&2
+		return 1
+	fi
+	before=$now
+}
+
+ranges() {
+	make_data "$1" 64M
+	add_device "${target[@]}"
+	case $1 in
+	ramdisk) store=memory ;;
+	sector) store=$tmp/disk.img ;;
+	*) store=$file ;;
+	esac
+	fill
+	before=$(blocks)
+	((before * 512 >= 8 << 20))
+
+	blkdiscard -o 1M -l 2M "$dev"
+	zeroed $((1 << 20)) $((2 << 20))
+	gave_back $((2 << 20))
+	shown '[.queues[].discard_bytes] | add == 2097152'
+	fallocate -p -o 3M -l 1M "$dev"
+	zeroed $((3 << 20)) $((1 << 20))
+	gave_back $((1 << 20))
+	# These two keep their blocks.
+	blkdiscard -z -o 5M -l 1M "$dev"
+	zeroed $((5 << 20)) $((1 << 20))
+	gave_back 0
+	fallocate -z -o 6M -l 64K "$dev"
+	zeroed $((6 << 20)) $((64 << 10))
+	gave_back 0
+	shown '[.queues[].write_zeroes] | add >= 3'
+	# No whole page in it
+	blkdiscard -z -o $((28 << 10)) -l 4K "$dev"
+	zeroed $((28 << 10)) 4096
+	if [[ $1 != sector ]]; then
+		blkdiscard -z -o 512 -l 1536 "$dev"
+		zeroed 512 1536
+		blkdiscard -o 16896 -l 1024 "$dev"
+		dd if="$dev" bs=512 skip=32 count=1 iflag=direct status=none | cmp - <(tail -c +16385 "$tmp/want" | head -c 512)
+	fi
+	blkdiscard "$dev"
+	zeroed 0 $((8 << 20))
+	(($(blocks) <= 64))
+	shown '.queues | all(.errors == 0)'
+}
+
+@test "ramdisk: ranges become zeroes, memory is given back" { ranges ramdisk; }
+@test "loop on tmpfs: ranges become zeroes, blocks are given back" { ranges sparse; }
+@test "loop on ext4, direct I/O: ranges become zeroes, blocks are given back" { ranges direct; }
+@test "loop over 4096-byte sectors: ranges become zeroes, blocks are given back" { ranges sector; }
+
+@test "a deleted ramdisk gives all its memory back" {
+	local before after
+	before=$(grep -oP 'Shmem: *\K\d+' /proc/meminfo)
+	add_device -t ramdisk --size 64M --preallocate
+	after=$(grep -oP 'Shmem: *\K\d+' /proc/meminfo)
+	((after - before > 60000))
+	ublkctl del "$dev"
+	wait_until 15 no_processes
+	after=$(grep -oP 'Shmem: *\K\d+' /proc/meminfo)
+	((after - before < 4000))
+}
+
+@test "ramdisk on huge pages: data, and ranges that are given back" {
+	local free
+	defer sh -c 'echo 0 >/proc/sys/vm/nr_hugepages'
+	echo 16 >/proc/sys/vm/nr_hugepages
+	free=$(grep -oP 'HugePages_Free: *\K\d+' /proc/meminfo)
+	((free >= 16)) || skip_loudly "this kernel has only $free huge pages to give"
+	add_device -t ramdisk --size 32M --huge-pages
+	fill
+	zeroed 0 0
+	same "$(sysfs queue/discard_granularity)" $((2 << 20)) granularity
+	blkdiscard -o 2M -l 4M "$dev"
+	zeroed $((2 << 20)) $((4 << 20))
+	same "$(grep -oP 'HugePages_Free: *\K\d+' /proc/meminfo)" 14 "free huge pages"
+	ublkctl del "$dev"
+	wait_until 15 no_processes
+	same "$(grep -oP 'HugePages_Free: *\K\d+' /proc/meminfo)" "$free" "free huge pages after del"
+}
