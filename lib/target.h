@@ -66,8 +66,9 @@ static inline int uc_target_fd(unsigned i)
  * The I/O half of a target. queue_io() and io_event() run in queue threads, several at a time
  * but never two for one request; they must not block, allocate, lock or log. They return
  * UC_IO_PENDING after putting one SQE on the ring, or the request's result: a byte count for
- * READ and WRITE (less than asked: the block layer asks again for the rest), 0 for the others,
- * or a negative errno.
+ * READ and WRITE, 0 for the others, or a negative errno. A READ may be short, and the block layer
+ * asks again for the rest; a short WRITE is taken for a whole one by newer drivers (7.3) and must
+ * not be returned.
  */
 struct uc_target_ops {
 	const char *name;

@@ -72,11 +72,12 @@ static int transfer_event(struct uc_queue *queue, struct uc_io *io, int res)
 	if (res < 0)
 		return res;
 	/*
-	 * Nothing more: the file was truncated behind our back. What was read is reported, the
-	 * block layer asks again for the rest, and that is an error, not made-up zeroes.
+	 * Nothing more to read: the file was truncated behind our back. That is an error, and not
+	 * made-up zeroes. Nor is a part reported: newer drivers take a short WRITE for a
+	 * whole one.
 	 */
 	if (res == 0)
-		return io->done ? (int)io->done : -EIO;
+		return -EIO;
 	io->done += (uint32_t)res;
 	return io->done < uc_iod_bytes(io->iod) ? transfer(queue, io) : (int)io->done;
 }

@@ -49,6 +49,7 @@ struct backing {
 	uint32_t sector;       /* bytes: smallest unit that it can be asked for */
 	uint32_t physical;     /* bytes */
 	uint32_t io_opt;       /* bytes, 0: unknown */
+	uint32_t granularity;  /* bytes: smallest unit that can be given back; 0: unknown */
 	uint32_t direct_align; /* bytes: of offsets and lengths in direct I/O; 0: no direct I/O */
 	bool can_punch;
 	bool rotational;
@@ -242,6 +243,7 @@ static int inspect_device(int fd, struct backing *b, const char *file, struct uc
 	b->sector = (uint32_t)sector;
 	b->physical = physical;
 	b->io_opt = (uint32_t)queue_attr(b->st.st_rdev, "optimal_io_size");
+	b->granularity = (uint32_t)queue_attr(b->st.st_rdev, "discard_granularity");
 	b->direct_align = b->sector;
 	b->rotational = queue_attr(b->st.st_rdev, "rotational") != 0;
 	/* Without this offload fallocate() refuses to punch. */
@@ -267,6 +269,7 @@ static void inspect_file(int fd, struct backing *b)
 	b->size = (uint64_t)b->st.st_size;
 	b->sector = SECTOR;
 	b->physical = 4096;
+	b->granularity = (uint32_t)b->st.st_blksize;
 	b->direct_align = file_direct_align(fd);
 	b->write_cache = true;
 	/* Past the end nothing is lost, and the file system says whether it can. */
@@ -295,8 +298,6 @@ static bool is_power_of_two(uint32_t n)
 static int set_limits(struct loop_target *t, const struct backing *b, const struct uc_spec *spec,
 		      struct uc_error *err)
 {
-	const uint32_t blksize = (uint32_t)b->st.st_blksize;
-
 	t->base.limits = (struct uc_limits){
 		.logical_bs = b->sector,
 		.physical_bs = b->physical,
@@ -307,7 +308,9 @@ static int set_limits(struct loop_target *t, const struct backing *b, const stru
 	};
 	if (b->can_punch && !spec->read_only) {
 		t->base.limits.discard_granularity =
-			is_power_of_two(blksize) && blksize >= SECTOR ? blksize : 4096;
+			is_power_of_two(b->granularity) && b->granularity >= b->sector
+				? b->granularity
+				: 4096;
 		t->base.limits.max_discard = MAX_RANGE;
 		t->base.limits.max_write_zeroes = MAX_RANGE;
 	}

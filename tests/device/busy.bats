@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # A device in use is not deleted, and nothing about it changes; --force deletes it, and its users get errors.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 # is_kept TEXT: del refuses with TEXT, and the device works as before, under the same handler

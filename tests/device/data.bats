@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What is written is what is read back: large and small requests, deep and over two queues, whatever the data lies on.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 # fio_verify OPTION...: two jobs, one a queue, each on its half of 24 MiB

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # File systems on our devices: made, filled, checked, and the same after another mount.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 setup_file() {

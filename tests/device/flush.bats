@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # FLUSH and FUA reach the storage: counted by us, and by the kernel at the disk below.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 tracing=/sys/kernel/tracing

@@ -89,7 +89,7 @@ clean_up() {
 
 setup() {
 	deferred=() dev='' id='' pid=''
-	tmp=$BATS_TEST_TMPDIR
+	tmp=$BATS_TEST_TMPDIR below=$BATS_TEST_TMPDIR
 }
 
 teardown() {
@@ -127,10 +127,10 @@ mount_at() {
 	defer unmount "$2"
 }
 
-# sector_disk SIZE BLOCK: a kernel loop device with such sectors; sets disk
+# sector_disk SIZE BLOCK: a kernel loop device with such sectors, on a file in $below; sets disk
 sector_disk() {
-	truncate -s "$1" "$tmp/disk.img"
-	disk=$(losetup -b "$2" --show -f "$tmp/disk.img")
+	truncate -s "$1" "$below/disk.img"
+	disk=$(losetup -b "$2" --show -f "$below/disk.img")
 	defer losetup -d "$disk"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # From add to del: the path works at once, nothing is left, and each way to the end is clean.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 @test "100 times add, read, del: the first read works, the node is gone at once, nothing is left" {

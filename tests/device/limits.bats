@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Block sizes and limits follow the data and the options; read-only and full devices say so to who writes.
-# shellcheck disable=SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
 # limits NAME=VALUE...: files of queue/ and what they must say

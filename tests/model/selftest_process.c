@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Several processes: death of servers, recovery, stress. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +222,43 @@ static void one_server_at_a_time(void **state)
 	end_child(pid, 0);
 }
 
+/*
+ * A handler that has left its mounts behind sees no /proc and no root by name. It must neither
+ * take the others for dead nor fail to do a kernel's work: this one removes the device.
+ */
+static void without_mounts(void **state)
+{
+	struct server s;
+	pid_t pid, lost;
+	int status;
+
+	(void)state;
+	env_device(&s, 0);
+	pid = fork_server(&s);
+	start(&s, pid);
+	lost = fork();
+	if (lost == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    umount2("/", MNT_DETACH) < 0)
+			_exit(77);
+		model_run();
+		if (state_of(s.id) != UBLK_S_DEV_LIVE)
+			_exit(1);
+		_exit(call_id(UBLK_U_CMD_DEL_DEV, s.id, 0) < 0 ? 2 : 0);
+	}
+	assert_int_equal(waitpid(lost, &status, 0), lost);
+	if (WEXITSTATUS(status) == 77)
+		assert_int_equal(call_id(UBLK_U_CMD_DEL_DEV, s.id, 0), 0);
+	else
+		assert_int_equal(status, 0);
+	assert_false(exists("dev/ublkb%u", s.id));
+	assert_false(exists("sys/block/ublkb%u", s.id));
+	end_child(pid, 0);
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* needs CAP_SYS_ADMIN */
+}
+
 /* A model that is gone must not leave servers behind. */
 static void servers_end_with_the_model(void **state)
 {
@@ -303,13 +342,10 @@ static void stress(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, env_setup, env_teardown)
 
 const struct CMUnitTest process_tests[] = {
-	TEST(killed_server),
-	TEST(held_requests),
-	TEST(recovery_modes),
-	TEST(stop_without_server),
-	TEST(quiesce),
-	TEST(one_server_at_a_time),
-	TEST(servers_end_with_the_model),
+	TEST(killed_server),  TEST(held_requests),
+	TEST(recovery_modes), TEST(stop_without_server),
+	TEST(quiesce),        TEST(one_server_at_a_time),
+	TEST(without_mounts), TEST(servers_end_with_the_model),
 	TEST(stress),
 };
 const size_t nr_process_tests = sizeof(process_tests) / sizeof(process_tests[0]);
