@@ -35,6 +35,7 @@ struct add {
 	const struct uc_target_type *type;
 	void *config; /* of the target */
 	bool json;
+	bool unheard; /* the path could not be printed */
 };
 
 static const struct poptOption add_options[] = {
@@ -153,7 +154,27 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 					  : take_own_option(add, option, arg, err);
 }
 
-/* The long or short option of any target that is none of `type`, for the message. */
+static int no_target(struct uc_error *err)
+{
+	return uc_fail(err, UC_USAGE, EINVAL,
+		       "no target: say -t TARGET; 'ublkctl targets' lists them");
+}
+
+/* Whether `text` complains about this option, however its argument was given. */
+static bool is_about(const char *text, const struct poptOption *option)
+{
+	char with_long[64];
+	char with_short[64];
+	const int len =
+		snprintf(with_long, sizeof(with_long), "unknown option '--%s", option->longName);
+
+	snprintf(with_short, sizeof(with_short), "unknown option '-%c", option->shortName);
+	if (strncmp(text, with_long, (size_t)len) == 0)
+		return text[len] == '\'' || text[len] == '=';
+	return option->shortName && strncmp(text, with_short, strlen(with_short)) == 0;
+}
+
+/* An unknown option may be one of a target, but not of `type` (NULL: none was named). */
 static int explain_foreign(const struct uc_target_type *type, struct uc_error *err)
 {
 	const struct uc_target_type *const *types;
@@ -162,18 +183,13 @@ static int explain_foreign(const struct uc_target_type *type, struct uc_error *e
 	types = uc_target_types(&count);
 	for (size_t i = 0; i < count; i++) {
 		for (const struct poptOption *o = types[i]->options; o->longName; o++) {
-			char with_long[64];
-			char with_short[64];
-
-			snprintf(with_long, sizeof(with_long), "unknown option '--%s'",
-				 o->longName);
-			snprintf(with_short, sizeof(with_short), "unknown option '-%c'",
-				 o->shortName);
-			if (types[i] != type && (strcmp(err->text, with_long) == 0 ||
-						 strcmp(err->text, with_short) == 0))
-				return uc_fail(err, UC_USAGE, EINVAL,
-					       "option --%s belongs to target %s, not to %s",
-					       o->longName, types[i]->name, type->name);
+			if (types[i] == type || !is_about(err->text, o))
+				continue;
+			if (!type)
+				return no_target(err);
+			return uc_fail(err, UC_USAGE, EINVAL,
+				       "option --%s belongs to target %s, not to %s", o->longName,
+				       types[i]->name, type->name);
 		}
 	}
 	return -EINVAL;
@@ -221,12 +237,9 @@ static int parse(struct add *add, int argc, const char **argv, struct uc_error *
 			return uc_fail_errno(err, ENOMEM, "options");
 	}
 	ret = options_parse(&parser, argc, argv, err);
-	if (ret < 0 && add->type)
+	if (ret < 0)
 		return explain_foreign(add->type, err);
-	if (ret == 0 && !add->type)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "no target: say -t TARGET; 'ublkctl targets' lists them");
-	return ret;
+	return ret == 0 && !add->type ? no_target(err) : ret;
 }
 
 static void print_json(const struct add *add, const struct uc_added *added)
@@ -245,14 +258,18 @@ static void print_json(const struct add *add, const struct uc_added *added)
 
 static int print_added(void *ctx, const struct uc_added *added)
 {
-	const struct add *add = ctx;
+	struct add *add = ctx;
 
 	if (add->json)
 		print_json(add, added);
 	else
 		puts(added->node);
 	/* Whoever started us in the foreground reads it now, not when we end. */
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	add->unheard = fflush(stdout) != 0;
+	/* Reported by us, and not once more at exit. */
+	if (add->unheard)
+		clearerr(stdout);
+	return add->unheard ? -EIO : 0;
 }
 
 static int add_background(const struct uc_host *host, struct add *add,
@@ -267,7 +284,7 @@ static int add_background(const struct uc_host *host, struct add *add,
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
 	(void)uc_del(host, added.info.dev_id, true, NULL);
-	return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
+	return -EIO;
 }
 
 static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
@@ -281,6 +298,8 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 		ret = uc_add_foreground(host, &add->spec, target, print_added, add, err);
 	else
 		ret = add_background(host, add, target, err);
+	if (add->unheard)
+		ret = uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 	if (ret < 0 && add->type->undo)
 		add->type->undo(target);
 	target->ops->close(target);

@@ -37,6 +37,9 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv);
 /* Prints the help of the whole program on stdout. */
 void front_help(void);
 
+/* One line on stderr, after the program's name. */
+void print_problem(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* The one line on stderr that a failure of a command gets. */
 void print_failure(const struct command *command, const struct uc_error *err);
 

@@ -46,9 +46,11 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
-/* All of them, whatever becomes of one. Each failure gets its line; the first is returned. */
+/* All of them, whatever becomes of one. Each failure gets its line; the first decides the status.
+ */
 static int delete_each(const struct uc_host *host, const struct del *del, struct uc_error *err)
 {
+	int32_t code = UC_OK;
 	int first = 0;
 
 	for (size_t i = 0; i < del->selection.count; i++) {
@@ -58,13 +60,17 @@ static int delete_each(const struct uc_host *host, const struct del *del, struct
 		/* Gone since we listed them: that is what --all wants. */
 		if (ret >= 0 || (ret == -ENODEV && del->all))
 			continue;
+		/* The last line is printed by whoever called us. */
 		if (first < 0) {
-			print_failure(&del_command, &mine);
-			continue;
+			print_failure(&del_command, err);
+		} else {
+			first = ret;
+			code = mine.code;
 		}
-		first = ret;
 		*err = mine;
 	}
+	if (first < 0)
+		err->code = code;
 	return first;
 }
 

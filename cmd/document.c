@@ -32,6 +32,13 @@ static bool is_size(const char *key)
 	return ends_with(key, "size") || ends_with(key, "bytes") || ends_with(key, "granularity");
 }
 
+/* As it is, but for what would break the line or command a terminal. */
+static void print_text(const char *text)
+{
+	for (; *text; text++)
+		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+}
+
 static void print_scalar(const char *key, struct json_object *value)
 {
 	char human[32];
@@ -44,7 +51,7 @@ static void print_scalar(const char *key, struct json_object *value)
 		human_size(json_object_get_uint64(value), human, sizeof(human));
 		printf("%s (%s bytes)", human, json_object_get_string(value));
 	} else {
-		fputs(json_object_get_string(value), stdout);
+		print_text(json_object_get_string(value));
 	}
 }
 

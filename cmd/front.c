@@ -2,6 +2,7 @@
 /* The front door: global options, the command's name, and how a command's failure ends. */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +22,14 @@ struct front {
 	struct uc_host host;
 	const char *name; /* the command word, or NULL */
 	int index;        /* of the command word in argv */
+	bool answered;    /* --help or --version: there is nothing else to do */
 	char error[UC_ERROR_TEXT];
 };
 
 static const struct argp_option front_options[] = {
 	{"timeout", 't', "SECONDS", 0, "Bound of each wait for the driver (default 10)", 0},
+	{"help", 'h', NULL, 0, "Show this help", -1},
+	{"version", 'V', NULL, 0, "Show the version", -1},
 	{0},
 };
 
@@ -43,6 +47,14 @@ static error_t fail(struct front *front, const char *text)
 	return EINVAL;
 }
 
+/* What follows on the command line does not matter any more. */
+static error_t answered(struct front *front, struct argp_state *state)
+{
+	front->answered = true;
+	state->next = state->argc;
+	return 0;
+}
+
 static error_t parse_front(int key, char *arg, struct argp_state *state)
 {
 	struct front *front = state->input;
@@ -55,6 +67,12 @@ static error_t parse_front(int key, char *arg, struct argp_state *state)
 			return fail(front, err.text);
 		front->host.timeout_ms = (unsigned)seconds * 1000;
 		return 0;
+	case 'h':
+		front_help();
+		return answered(front, state);
+	case 'V':
+		puts("ublkctl " UBLKCTL_VERSION);
+		return answered(front, state);
 	case ARGP_KEY_ARG:
 		/* The rest belongs to the command, options and all. */
 		front->name = arg;
@@ -105,7 +123,7 @@ void front_help(void)
 static void log_to_stderr(int priority, const char *line)
 {
 	(void)priority;
-	fprintf(stderr, "ublkctl: %s\n", line);
+	print_problem("%s", line);
 }
 
 static int run_command(const struct front *front, const struct command *command, int argc,
@@ -133,32 +151,43 @@ static const char *explain(struct front *front, char **argv, int next)
 	return front->error;
 }
 
+/*
+ * Nothing that is opened later may get one of these numbers: what is printed would go to the image
+ * file, and the handler puts /dev/null there. The wrong direction: using it fails, as it should.
+ */
+static void fill_standard_files(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 {
 	struct front front = {.host = *host};
 	const struct command *command;
 	int next = 1;
 
+	fill_standard_files();
 	check_stdout_at_exit();
 	uc_log_to(log_to_stderr);
-	argp_program_version = "ublkctl " UBLKCTL_VERSION;
-	argp_err_exit_status = UC_USAGE;
 	if (argc < 1)
 		return UC_USAGE;
-	/* Its own messages have two lines; ours has one. */
-	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS, &next, &front)) {
-		fprintf(stderr, "ublkctl: %s (see 'ublkctl --help')\n",
-			explain(&front, argv, next));
+	/* Its own messages have two lines, ours has one; and without them it prints no help. */
+	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
+		       &front)) {
+		print_problem("%s (see 'ublkctl --help')", explain(&front, argv, next));
 		return UC_USAGE;
 	}
+	if (front.answered)
+		return 0;
 	if (!front.name) {
-		fputs("ublkctl: no command given (see 'ublkctl --help')\n", stderr);
+		print_problem("no command given (see 'ublkctl --help')");
 		return UC_USAGE;
 	}
 	command = command_find(front.name);
 	if (!command) {
-		fprintf(stderr, "ublkctl: '%s' is not a command (see 'ublkctl --help')\n",
-			front.name);
+		print_problem("'%.200s' is not a command (see 'ublkctl --help')", front.name);
 		return UC_USAGE;
 	}
 	return run_command(&front, command, argc, argv);

@@ -1,18 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* How the program ends. */
+#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd.h"
 
+void print_problem(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* A file's name may hold anything; it stays one line, and no terminal's command. */
+	for (char *c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	fprintf(stderr, "ublkctl: %s\n", line);
+}
+
 void print_failure(const struct command *command, const struct uc_error *err)
 {
-	fprintf(stderr, "ublkctl: %s: %s", command->name, err->text);
 	if (err->code == UC_USAGE)
-		fprintf(stderr, " (see 'ublkctl %s --help')", command->name);
-	fputc('\n', stderr);
+		print_problem("%s: %s (see 'ublkctl %s --help')", command->name, err->text,
+			      command->name);
+	else
+		print_problem("%s: %s", command->name, err->text);
 }
 
 int exit_status(const struct uc_error *err)
@@ -31,8 +49,7 @@ static void close_stdout(void)
 	/* A script must not take half a list for a whole one. EPIPE: nobody wants the rest. */
 	if (errno == EPIPE)
 		_exit(UC_FAILED);
-	fprintf(stderr, "ublkctl: cannot write standard output: %s\n",
-		uc_errno_text(errno ? errno : EIO));
+	print_problem("cannot write standard output: %s", uc_errno_text(errno ? errno : EIO));
 	_exit(UC_FAILED);
 }
 

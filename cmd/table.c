@@ -32,7 +32,8 @@ int table_option(struct table_options *options, int option, const char *arg, str
 	switch (option) {
 	case OPT_OUTPUT:
 		if (!*arg || strlen(arg) >= sizeof(options->columns))
-			return uc_fail(err, UC_USAGE, EINVAL, "--output: no list of columns");
+			return uc_fail(err, UC_USAGE, EINVAL, "--output: %s columns",
+				       *arg ? "too many" : "no");
 		strcpy(options->columns, arg);
 		break;
 	case OPT_ALL:

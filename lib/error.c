@@ -34,53 +34,76 @@ static enum uc_code code_of_errno(int errnum)
 	}
 }
 
-static void fill(struct uc_error *err, enum uc_code code, int errnum, const char *fmt, va_list ap)
+/* Room for a text with two paths in it, which err->text has not. */
+#define WHOLE_TEXT 10240
+
+/* What is too long loses its middle: the end says why it failed. */
+static void store(struct uc_error *err, const char *text)
 {
-	err->code = (int32_t)code;
-	err->errnum = errnum;
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	static const char gap[] = " ... ";
+	const size_t len = strlen(text);
+	const size_t head = sizeof(err->text) / 2;
+	const size_t tail = sizeof(err->text) - head - sizeof(gap);
+
+	if (len < sizeof(err->text))
+		memcpy(err->text, text, len + 1);
+	else
+		snprintf(err->text, sizeof(err->text), "%.*s%s%s", (int)head, text, gap,
+			 text + len - tail);
 }
 
 int uc_fail(struct uc_error *err, enum uc_code code, int errnum, const char *fmt, ...)
 {
+	char text[WHOLE_TEXT];
 	va_list ap;
 
 	if (err) {
 		va_start(ap, fmt);
-		fill(err, code, errnum, fmt, ap);
+		vsnprintf(text, sizeof(text), fmt, ap);
 		va_end(ap);
+		err->code = (int32_t)code;
+		err->errnum = errnum;
+		store(err, text);
 	}
 	return -errnum;
 }
 
+/* Puts ": tail" behind the text. */
+static void append(char *text, size_t size, const char *tail)
+{
+	const size_t used = strlen(text);
+
+	snprintf(text + used, size - used, ": %s", tail);
+}
+
 int uc_fail_errno(struct uc_error *err, int errnum, const char *fmt, ...)
 {
+	char text[WHOLE_TEXT];
 	va_list ap;
-	size_t used;
 
 	if (err) {
 		va_start(ap, fmt);
-		fill(err, code_of_errno(errnum), errnum, fmt, ap);
+		vsnprintf(text, sizeof(text) - UC_ERROR_TEXT - 2, fmt, ap);
 		va_end(ap);
-		used = strlen(err->text);
-		snprintf(err->text + used, sizeof(err->text) - used, ": %s", uc_errno_text(errnum));
+		append(text, sizeof(text), uc_errno_text(errnum));
+		err->code = (int32_t)code_of_errno(errnum);
+		err->errnum = errnum;
+		store(err, text);
 	}
 	return -errnum;
 }
 
 int uc_wrap(struct uc_error *err, const char *fmt, ...)
 {
-	char inner[UC_ERROR_TEXT];
+	char text[WHOLE_TEXT];
 	va_list ap;
-	size_t used;
 
 	if (!err)
 		return -EIO;
-	memcpy(inner, err->text, sizeof(inner));
 	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	vsnprintf(text, sizeof(text) - UC_ERROR_TEXT - 2, fmt, ap);
 	va_end(ap);
-	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
+	append(text, sizeof(text), err->text);
+	store(err, text);
 	return -err->errnum;
 }

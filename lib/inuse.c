@@ -63,6 +63,46 @@ static int check_holders(const struct uc_host *host, const char *disk, const cha
 	return 0;
 }
 
+/* The file behind a kernel loop device, into `backing` of PATH_MAX bytes. */
+static bool read_backing(const struct uc_host *host, const char *loop, char *backing)
+{
+	uc_auto_file FILE *file = NULL;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/block/%s/loop/backing_file", host->sys_dir, loop);
+	file = fopen(path, "re");
+	if (!file || !fgets(backing, PATH_MAX, file))
+		return false;
+	backing[strcspn(backing, "\n")] = '\0';
+	return true;
+}
+
+/* A kernel loop device on top opens its file without claiming it, and not as a process. */
+static int check_loops(const struct uc_host *host, dev_t rdev, const struct uc_device *d,
+		       struct uc_error *err)
+{
+	uc_auto_dir DIR *blocks = NULL;
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/block", host->sys_dir);
+	blocks = opendir(path);
+	while (blocks && (entry = readdir(blocks))) {
+		char backing[PATH_MAX];
+		struct stat st;
+
+		if (strncmp(entry->d_name, "loop", 4) != 0 ||
+		    !read_backing(host, entry->d_name, backing) || stat(backing, &st) < 0 ||
+		    !S_ISBLK(st.st_mode) || st.st_rdev != rdev)
+			continue;
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: /dev/%s lies on it; detach that first, or use "
+			       "--force",
+			       d->node, entry->d_name);
+	}
+	return 0;
+}
+
 /* Mounts by device number: the source column may hold any name for the device. */
 static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *err)
 {
@@ -109,6 +149,8 @@ static int check_node(const struct uc_host *host, const char *disk, const char *
 	ret = check_mounts(node.rdev, d, err);
 	if (ret == 0)
 		ret = check_holders(host, disk, dir, d, err);
+	if (ret == 0)
+		ret = check_loops(host, node.rdev, d, err);
 	if (ret == 0)
 		ret = check_openers(node.rdev, d, err);
 	return ret;

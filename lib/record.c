@@ -138,7 +138,7 @@ static bool number_of(struct json_object *doc, const char *key, uint64_t *ret_nu
 	struct json_object *value;
 
 	if (!json_object_object_get_ex(doc, key, &value) ||
-	    !json_object_is_type(value, json_type_int))
+	    !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
 		return false;
 	*ret_number = json_object_get_uint64(value);
 	return true;

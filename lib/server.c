@@ -35,6 +35,7 @@ struct server {
 	struct uc_host host; /* its run_dir changes when the mounts are left behind */
 	const struct uc_path *path;
 	struct uc_ctrl *ctrl;
+	struct uc_ctrl *last_ctrl; /* for taking down: opened while /dev can still be reached */
 	struct ublksrv_ctrl_dev_info info;
 	struct uc_stats *stats;
 	struct uc_queue_setup setup;
@@ -277,6 +278,10 @@ static int tell_ready(struct server *s, struct uc_error *err)
 /* From here on our files are reached by relative paths only: see uc_isolate_mounts(). */
 static int leave_mounts(struct server *s, struct uc_error *err)
 {
+	int ret = uc_ctrl_open(&s->host, &s->last_ctrl, err);
+
+	if (ret < 0)
+		return ret;
 	if (chdir(s->host.run_dir) < 0)
 		return uc_fail_errno(err, errno, "%s", s->host.run_dir);
 	s->host.run_dir = ".";
@@ -289,9 +294,9 @@ static int bring_up(struct server *s, struct uc_error *err)
 	int ret = open_signals(s, err);
 
 	if (ret == 0)
-		ret = uc_record_prepare(&s->host, err);
-	if (ret == 0)
 		ret = uc_ctrl_open(&s->host, &s->ctrl, err);
+	if (ret == 0)
+		ret = uc_record_prepare(&s->host, err);
 	if (ret == 0)
 		ret = add_device(s, err);
 	if (ret == 0)
@@ -346,12 +351,14 @@ static bool join_queues(struct server *s)
 static void take_down(struct server *s, bool delete)
 {
 	const uint32_t id = s->info.dev_id;
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	struct uc_error err = {0};
-
 	/* A client of its own: a command of the other one may still be waiting for its answer. */
-	if (delete &&s->added && uc_ctrl_open(&s->host, &ctrl, &err) < 0)
+	uc_auto_ctrl struct uc_ctrl *last = s->last_ctrl;
+	struct uc_error err = {0};
+	struct uc_ctrl *ctrl;
+
+	if (delete &&s->added && !last && uc_ctrl_open(&s->host, &last, &err) < 0)
 		uc_log(LOG_ERR, "%s", err.text);
+	ctrl = delete &&s->added ? last : NULL;
 	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, id, &err) < 0)
 		uc_log(LOG_ERR, "%s", err.text);
 	if (!join_queues(s))

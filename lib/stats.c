@@ -77,10 +77,11 @@ int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret
 	ssize_t len;
 
 	stats_path(host, id, path, sizeof(path));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* Not blocking: whatever is in its place, nobody waits for it. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if ((size_t)st.st_size < sizeof(*stats) ||
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*stats) ||
 	    (size_t)st.st_size > stats_size(UBLK_MAX_NR_QUEUES))
 		return -EINVAL;
 	stats = aligned_alloc(UC_CACHE_LINE, round_up((size_t)st.st_size, UC_CACHE_LINE));

@@ -160,6 +160,9 @@ static int explain_open(const char *file, int errnum, struct uc_error *err)
 static int create_file(struct loop_target *t, const struct loop_config *c, struct uc_error *err)
 {
 	t->base.fds[0] = open(c->file, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+	if (t->base.fds[0] < 0 && errno == ENOENT)
+		return uc_fail(err, UC_FAILED, ENOENT,
+			       "%s cannot be made: its directory does not exist", c->file);
 	if (t->base.fds[0] < 0)
 		return explain_open(c->file, errno, err);
 	t->created = true;
@@ -326,6 +329,10 @@ static int set_size(struct loop_target *t, const struct loop_config *c, const st
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--offset: %" PRIu64 " is not a multiple of the block size %u",
 			       c->offset, block);
+	if (c->size % block)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--size: %" PRIu64 " is not a multiple of the block size %u",
+			       c->size, block);
 	if (b->size == 0)
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "%s is empty; grow it first, for example with truncate -s 1G",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* null: reads are zeroes, writes go nowhere. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -111,10 +112,10 @@ static int null_open(const void *config, const struct uc_spec *spec, struct uc_t
 	if (ret < 0)
 		goto fail;
 	t->base.size = c->size ? c->size : DEFAULT_SIZE;
-	t->base.size -= t->base.size % t->base.limits.logical_bs;
-	if (t->base.size == 0) {
-		ret = uc_fail(err, UC_USAGE, EINVAL, "--size: it is less than one block of %u",
-			      t->base.limits.logical_bs);
+	if (t->base.size % t->base.limits.logical_bs) {
+		ret = uc_fail(err, UC_USAGE, EINVAL,
+			      "--size: %" PRIu64 " is not a multiple of the block size %u",
+			      t->base.size, t->base.limits.logical_bs);
 		goto fail;
 	}
 	t->room = spec->max_io_size;

@@ -106,12 +106,12 @@ id_gets_free() {
 	ublkctl del "$dev"
 }
 
-@test "a device that is claimed by an exclusive open" {
+@test "a device under a kernel loop device" {
 	add_device -t ramdisk --size 16M
-	# A kernel loop device holds it without a process that has it open.
+	# This one holds it without a claim and without a process that has it open.
 	disk=$(losetup --show -f "$dev")
 	defer sh -c "! losetup $disk >/dev/null 2>&1 || losetup -d $disk"
-	is_kept "in use"
+	is_kept "$disk lies on it"
 	losetup -d "$disk"
 	wait_until 20 ublkctl del "$dev"
 }

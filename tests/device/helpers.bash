@@ -43,6 +43,7 @@ refused() {
 within() {
 	local seconds=$1
 	shift
+	if [[ $1 == ublkctl ]]; then set -- "$UBLKCTL" "${@:2}"; fi	# timeout runs programs only
 	run_check timeout -k 5 "$seconds" "$@"
 }
 

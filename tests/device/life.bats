@@ -95,7 +95,7 @@ load helpers
 	wait_until 30 gone "$fio"
 	wait "$fio" || status=$?
 	((status && status != 127))
-	[[ ! -e $dev ]]
+	[[ ! -e $dev && ! -e /sys/class/ublk-char/ublkc$id ]]
 }
 
 @test "SIGHUP to the handler changes nothing" {
