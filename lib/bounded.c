@@ -11,8 +11,10 @@
 
 #include "cleanup.h"
 #include "deadline.h"
+#include "isolate.h"
 
 #define RET_MAX 2048
+#define REAP_MS 200
 
 /* Less than PIPE_BUF, so it crosses the pipe whole or not at all. */
 struct answer {
@@ -26,6 +28,8 @@ static _Noreturn void child(int fd, int (*work)(void *ctx, void *ret, struct uc_
 {
 	struct answer answer = {0};
 
+	/* One that is stuck must not hold up whoever reads our output to its end. */
+	(void)uc_isolate_stdio(NULL);
 	answer.result = work(ctx, answer.ret, &answer.err);
 	/* The parent may have given up: then nobody reads, and nothing is left to do. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -47,6 +51,15 @@ static int await_answer(int fd, struct answer *answer, unsigned timeout_ms)
 		return -ETIMEDOUT;
 	len = read(fd, answer, sizeof(*answer));
 	return len == (ssize_t)sizeof(*answer) ? 0 : -EPIPE;
+}
+
+/* A process with an answer has only to exit, yet that waits for what it has left in the kernel. */
+static void reap(pid_t pid)
+{
+	const uint64_t deadline = uc_deadline(REAP_MS);
+
+	while (waitpid(pid, NULL, WNOHANG) == 0 && uc_left_ms(deadline) > 0)
+		uc_sleep_ms(1);
 }
 
 int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ctx, void *ret,
@@ -77,7 +90,7 @@ int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ct
 		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "%s did not end within %u ms; see dmesg",
 			       what, timeout_ms);
 	}
-	(void)waitpid(pid, NULL, 0);
+	reap(pid);
 	if (res < 0)
 		return uc_fail(err, UC_FAILED, EIO, "%s: its process died", what);
 	if (answer.result < 0) {
