@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cmd.h"
 
@@ -45,8 +46,10 @@ static int help_run(const struct uc_host *host, int argc, const char **argv, str
 		front_help();
 		return 0;
 	}
-	const char *args[] = {argv[0], "--help", NULL};
+	char program[64];
+	const char *args[] = {program, "--help", NULL};
 
+	snprintf(program, sizeof(program), "ublkctl %s", help.about->name);
 	return help.about->run(host, 2, args, err);
 }
 

@@ -24,6 +24,8 @@
 /* Longest chain of bounded waits in a handler that fails late: START, STOP, join, DEL, and one
  * more for all that is quick. */
 #define HANDLER_WAITS 5
+/* How long a handler that shall go may take to do so by itself. */
+#define GRACE_MS 1000
 
 /* The one message of a handler; less than PIPE_BUF, so it comes whole or not at all. */
 struct ready_message {
@@ -121,6 +123,14 @@ static void reap(pid_t pid, uint64_t deadline)
 	}
 }
 
+static int remove_one(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		      struct uc_error *err)
+{
+	(void)uc_ctrl_stop_dev(ctrl, id, NULL);
+	uc_record_remove(host, id);
+	return uc_ctrl_del_dev(ctrl, id, err);
+}
+
 struct leftovers {
 	const struct uc_host *host;
 	uint64_t cookie;
@@ -138,15 +148,14 @@ static int remove_leftovers(void *ctx, void *ret, struct uc_error *err)
 
 	(void)ret;
 	res = uc_device_ids(l->host, &ids, &count, err);
-	if (res == 0)
+	if (res == 0 && count)
 		res = uc_ctrl_open(l->host, &ctrl, err);
 	for (size_t i = 0; res == 0 && i < count; i++) {
-		if (uc_ctrl_get_dev_info(ctrl, ids[i], &info, NULL) < 0 ||
-		    info.ublksrv_flags != l->cookie)
-			continue;
-		(void)uc_ctrl_stop_dev(ctrl, ids[i], NULL);
-		uc_record_remove(l->host, ids[i]);
-		res = uc_ctrl_del_dev(ctrl, ids[i], err);
+		res = uc_ctrl_get_dev_info(ctrl, ids[i], &info, err);
+		if (res == -ENODEV || (res == 0 && info.ublksrv_flags != l->cookie))
+			res = 0;
+		else if (res == 0)
+			res = remove_one(l->host, ctrl, ids[i], err);
 	}
 	return res;
 }
@@ -208,7 +217,7 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 	}
 	if (ret == -EINTR)
 		(void)kill(pid, SIGTERM);
-	reap(pid, ret == -EINTR ? deadline : uc_deadline(1000));
+	reap(pid, uc_deadline(GRACE_MS));
 	if (ret == 0) {
 		*err = message.err;
 		ret = -message.err.errnum;
@@ -248,7 +257,10 @@ int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct 
 	close(fds[1]);
 	ret = pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
 		      : follow(&args, pid, pipe_fd, signal_fd, ret_added, err);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* After a failure the caller has to take back what it made: that, too, is not interrupted.
+	 */
+	if (ret == 0)
+		sigprocmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
 

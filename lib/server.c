@@ -390,6 +390,10 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	init_sync(&s);
 	uc_isolate_process();
 	ret = bring_up(&s, err);
+	if (ret == -ENODEV && s.added && err->code == UC_NO_DEVICE)
+		ret = uc_fail(err, UC_NO_DEVICE, ENODEV,
+			      "device %u was deleted by someone else before it was ready",
+			      s.info.dev_id);
 	if (ret == 0) {
 		delete = await_end(&s);
 		uc_log(LOG_NOTICE, "device %u: %s", s.info.dev_id,

@@ -126,20 +126,22 @@ unchanged() {
 
 # Dead ones that nobody has waited for do not count: they have no program.
 processes() {
-	local file
+	local file link
 	for file in $(grep -lsxzF "UBLKCTL_MODEL_ROOT=$root" /proc/[0-9]*/environ || true); do
 		file=${file%/environ}
-		if [[ $(readlink "$file/exe" 2>/dev/null) == */ublkctl_model* ]]; then echo "${file#/proc/}"; fi
+		link=$(readlink "$file/exe" 2>/dev/null) || continue
+		if [[ $link == */ublkctl_model* ]]; then echo "${file#/proc/}"; fi
 	done
 }
 
 no_processes() { [[ -z $(processes) ]]; }
 
 nothing_left() {
-	local left
+	local left pids
+	pids=$(processes)
 	left=$(find "$root/dev" "$root/run" "$root/sys/block" "$root/sys/class/ublk-char" -mindepth 1 ! -name ublk-control)
-	if no_processes && [[ ! $left ]]; then return 0; fi
-	printf 'left: %s\n' "$left" "$(processes | xargs -r ps -fp)" >&2
+	if [[ ! $pids && ! $left ]]; then return 0; fi
+	printf 'left: %s\n' "$left" "processes $pids" >&2
 	return 1
 }
 
@@ -178,3 +180,11 @@ listed() { ublkctl list --json --output-all | jq -er ".devices | $1"; }
 shown() { ublkctl show --json "${2:-0}" | jq -er "$1"; }
 
 no_faults() { unset UBLKCTL_MODEL_FAULT; }
+
+# old_driver: from now on this is a machine with Linux 6.12
+old_driver() {
+	export UBLKCTL_MODEL_KERNEL=6.12
+	rm -r "${root:?}"
+	mkdir "$root"
+	"$program" --version >/dev/null
+}

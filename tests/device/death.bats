@@ -116,8 +116,8 @@ parent_killed() {
 	for dev in /dev/ublkb*; do
 		[[ -e $dev ]] || continue
 		reads "$dev"
-		within 20 ublkctl show --json "$dev"
-		jq -e '.state == "LIVE" and .target == "ramdisk" and (.queues | length == 2)' <<<"$output"
+		within 20 ublkctl show "$dev"
+		grep -q '^target: *ramdisk' <<<"$output"
 		within 20 ublkctl del "$dev"
 		survivors=$((survivors + 1))
 	done
@@ -125,16 +125,16 @@ parent_killed() {
 	if [[ -s $out && $status == 0 ]]; then same "$(<"$out")" "/dev/ublkb0"; fi
 }
 
-@test "kill -9 of add at 30 moments leaves a working device or nothing" {
+@test "kill -9 of add at 24 moments leaves a working device or nothing" {
 	local begun=${EPOCHREALTIME/./} long i survivors=0
 	defer ublkctl --timeout 3 del --all --force
 	ublkctl add -t ramdisk --size 8M -q 2
 	long=$((${EPOCHREALTIME/./} - begun))
 	ublkctl del 0
-	for ((i = 0; i < 30; i++)); do
-		parent_killed "$(printf '%d.%06d' $((long * i / 25 / 1000000)) $((long * i / 25 % 1000000)))"
+	for ((i = 0; i < 24; i++)); do
+		parent_killed "$(printf '%d.%06d' $((long * i / 20 / 1000000)) $((long * i / 20 % 1000000)))"
 	done
-	echo "# $survivors of 30 devices came up although add was killed within $((long * 29 / 25)) us"
+	echo "# $survivors of 24 devices came up although add was killed within $((long * 23 / 20)) us"
 }
 
 @test "SIGTERM to add is a clean failure" {

@@ -45,7 +45,7 @@ load helpers
 	: >"$tmp/empty"
 	refused 1 "is empty" ublkctl add -t loop -f "$tmp/empty"
 	mkfifo "$tmp/fifo"
-	refused 1 "neither file nor disk" within 20 ublkctl add -t loop -f "$tmp/fifo"
+	refused 1 "neither file nor disk" timeout 20 "$UBLKCTL" add -t loop -f "$tmp/fifo"
 	refused 1 "neither file nor disk" ublkctl add -t loop -f /dev/zero
 	ln -s none "$tmp/link"
 	refused 1 "No such file" ublkctl add -t loop -f "$tmp/link"
