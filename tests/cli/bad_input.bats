@@ -309,7 +309,9 @@ nobody() {
 	else
 		mkdir "$public"
 	fi
-	cp -a "$root" "$program" "$public"
+	cp -a "$root" "$public/root"
+	cp "$program" "$public"
+	chmod 755 "$public/root"
 	chmod 666 "$public/root/model.state"
 	UBLKCTL_MODEL_ROOT=$public/root program=$public/${program##*/} someone=65534 refused "$@"
 	chmod 600 "$root/dev/ublk-control"

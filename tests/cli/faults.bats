@@ -160,39 +160,25 @@ del_works() {
 # --- add: RING_INIT ---
 
 @test "add: RING_INIT:EPERM" { add_fails 1 'queue ?: cannot make an io_uring: Operation not permitted'; }
-@test "add: RING_INIT:EACCES" { add_fails 1 'queue ?: cannot make an io_uring: Permission denied'; }
 @test "add: RING_INIT:ENOMEM" { add_fails 1 'queue ?: cannot make an io_uring: Cannot allocate memory'; }
 @test "add: RING_INIT:EBUSY" { add_fails 1 'queue ?: cannot make an io_uring: Device or resource busy'; }
 @test "add: RING_INIT:EINVAL" { add_fails 1 'queue ?: cannot make an io_uring: Invalid argument'; }
-@test "add: RING_INIT:ENODEV" { add_fails 1 'queue ?: cannot make an io_uring: No such device'; }
-@test "add: RING_INIT:ENOSPC" { add_fails 1 'queue ?: cannot make an io_uring: No space left on device'; }
-@test "add: RING_INIT:EOPNOTSUPP" { add_fails 1 'queue ?: cannot make an io_uring: Operation not supported'; }
 @test "add: RING_INIT:EINTR" { add_fails 1 'queue ?: cannot make an io_uring: Interrupted system call'; }
 
 # --- add: RING_SUBMIT ---
 
-@test "add: RING_SUBMIT:EPERM" { add_fails 1 'queue ?: cannot fetch: Operation not permitted'; }
-@test "add: RING_SUBMIT:EACCES" { add_fails 1 'queue ?: cannot fetch: Permission denied'; }
 @test "add: RING_SUBMIT:ENOMEM" { add_fails 1 'queue ?: cannot fetch: Cannot allocate memory'; }
 @test "add: RING_SUBMIT:EBUSY" { add_fails 1 'queue ?: cannot fetch: Device or resource busy'; }
 @test "add: RING_SUBMIT:EINVAL" { add_fails 1 'queue ?: cannot fetch: Invalid argument'; }
-@test "add: RING_SUBMIT:ENODEV" { add_fails 1 'queue ?: cannot fetch: No such device'; }
-@test "add: RING_SUBMIT:ENOSPC" { add_fails 1 'queue ?: cannot fetch: No space left on device'; }
-@test "add: RING_SUBMIT:EOPNOTSUPP" { add_fails 1 'queue ?: cannot fetch: Operation not supported'; }
 @test "add: RING_SUBMIT:EINTR" {
 	add_fails 9 'the queues of device 0 were not set up within 300 ms; the machine may be overloaded'
 }
 
 # --- add: FETCH_REQ ---
 
-@test "add: FETCH_REQ:EPERM" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Operation not permitted'; }
-@test "add: FETCH_REQ:EACCES" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Permission denied'; }
 @test "add: FETCH_REQ:ENOMEM" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Cannot allocate memory'; }
 @test "add: FETCH_REQ:EBUSY" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Device or resource busy'; }
 @test "add: FETCH_REQ:EINVAL" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Invalid argument'; }
-@test "add: FETCH_REQ:ENODEV" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: No such device'; }
-@test "add: FETCH_REQ:ENOSPC" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: No space left on device'; }
-@test "add: FETCH_REQ:EOPNOTSUPP" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Operation not supported'; }
 @test "add: FETCH_REQ:EINTR" { add_fails 1 'queue ?: the driver refused FETCH of tag 0: Interrupted system call'; }
 @test "add: FETCH_REQ:never" { add_fails 9 "$(no_answer 'START_DEV for device 0')"; }
 

@@ -11,12 +11,15 @@ program=$BUILD/tests/ublkctl_model
 setup() {
 	deferred=()
 	tmp=$BATS_TEST_TMPDIR
-	root=$tmp/root
+	# In memory, if possible: the model's state is a large file, and records are synced to disk.
+	root=$tmp
+	if [[ -d /dev/shm && -w /dev/shm ]]; then root=/dev/shm; fi
+	root=$(mktemp -d "$root/ublkctl-cli-XXXXXX")
 	export UBLKCTL_MODEL_ROOT=$root UBLKCTL_MODEL_TIMEOUT_MS=10000
 	unset UBLKCTL_MODEL_FAULT UBLKCTL_MODEL_KERNEL UBLKCTL_MODEL_DRIVER
 	# Leaks are looked for by the unit tests: what a stuck command may still write to is left on purpose.
 	export ASAN_OPTIONS="detect_leaks=0:log_path=$tmp/report" UBSAN_OPTIONS="print_stacktrace=1:log_path=$tmp/report"
-	mkdir "$root" "$tmp/work"
+	mkdir "$tmp/work"
 	cd "$tmp/work" || return
 	[[ -x $program ]] || { echo "no program at $program: build it, or set BUILD" >&2; return 1; }
 	"$program" --version >/dev/null # makes the machine
@@ -27,6 +30,7 @@ teardown() {
 	clean_up || status=1
 	no_faults
 	remove_all || status=1
+	rm -rf "$root"
 	for report in "$tmp"/report.*; do
 		if [[ -f $report ]]; then cat "$report" >&2; status=1; fi
 	done

@@ -96,12 +96,13 @@ handler_killed() {
 	wait_until 20 gone "$pid"
 }
 
-# settled: as many handlers as live devices, and nothing else of ours is on its way
+# settled: as many handlers as devices, all live, and nothing else of ours is on its way
 settled() {
-	local handlers states
-	handlers=$(processes | wc -l)
-	states=$(ublkctl list --json | jq -r '[.devices[].state] | "\(length) \(map(select(. == "LIVE")) | length)"')
-	[[ $states == "$handlers $handlers" ]]
+	local devices handlers
+	devices=(/sys/class/ublk-char/ublkc*)
+	if [[ ! -e ${devices[0]} ]]; then no_processes; return; fi
+	mapfile -t handlers < <(processes)
+	((${#handlers[@]} == ${#devices[@]})) && [[ $(ublkctl list --json -o STATE) != *'"state":"'[!L]* ]]
 }
 
 # parent_killed SECONDS: kill -9 of add so long after its start; a device that works, or nothing

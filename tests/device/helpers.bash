@@ -111,6 +111,7 @@ add_device() {
 	out=$(ublkctl add --json "$@")
 	# Not with jq: starting that takes longer than the rest under emulation.
 	id=$(number_of id "$out")
+	# shellcheck disable=SC2034
 	pid=$(number_of pid "$out")
 	dev=/dev/ublkb$id
 	[[ $out == *"\"device\":\"$dev\""* || $out == *"\"device\":\"${dev//\//\\/}\""* ]]
