@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@
 struct answer {
 	int result;
 	struct uc_error err;
-	char ret[RET_MAX];
+	_Alignas(max_align_t) char ret[RET_MAX];
 };
 
 static _Noreturn void child(int fd, int (*work)(void *ctx, void *ret, struct uc_error *err),

@@ -47,7 +47,7 @@ many() { printf "$2%.0s" $(seq "$1"); }
 @test "add --size 1M" { refused 2 "add: no target: say -t TARGET; 'ublkctl targets' lists them"; }
 @test "add -t" { refused 2 "add: option '-t' needs an argument"; }
 @test "add -t ''" { refused 2 "add: there is no target ''; 'ublkctl targets' lists them"; }
-@test "add -t nulll" { refused 2 "add: there is no target 'nulll'; 'ublkctl targets' lists them"; }
+@test "add -t nosuch" { refused 2 "add: there is no target 'nosuch'; 'ublkctl targets' lists them"; }
 @test "add -t null --target=loop" { refused 2 'add: --target is given twice'; }
 @test "add -t null extra" { refused 2 "add: unexpected argument 'extra'"; }
 @test "add -t null --frob" { refused 2 "add: unknown option '--frob'"; }

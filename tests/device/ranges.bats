@@ -15,18 +15,11 @@ zeroed() {
 	dd if="$dev" bs=1M count=8 iflag=direct status=none | cmp "$tmp/want" -
 }
 
-# blocks: of 512 bytes, that the data takes. A disk's are those of the file below it.
-blocks() {
-	local fd
-	sync
-	case $store in
-	memory)
-		for fd in /proc/"$pid"/fd/*; do	# the memory file of a ramdisk
-			if [[ $(readlink "$fd") == */memfd:* ]]; then stat -Lc %b "$fd"; fi
-		done ;;
-	*) stat -c %b "$store" ;;
-	esac
-}
+# memory_of_ramdisk: its file, as $store
+memory_of_ramdisk() { store=$(find "/proc/$pid/fd" -lname '*/memfd:*'); }
+
+# blocks: of 512 bytes, that $store takes
+blocks() { sync && stat -Lc %b "$store"; }
 
 # gives_back BYTES COMMAND...: that much less is taken after it, give or take what udev reads of a ramdisk meanwhile
 gives_back() {
@@ -47,7 +40,7 @@ ranges() {
 	make_data "$1" 48M
 	add_device "${target[@]}"
 	case $1 in
-	ramdisk) store=memory ;;
+	ramdisk) memory_of_ramdisk ;;
 	sector) store=$below/disk.img ;;
 	*) store=$file ;;
 	esac
@@ -105,7 +98,7 @@ ranges() {
 	((free >= 16)) || skip_loudly "this kernel has only $free huge pages to give"
 	add_device -t ramdisk --size 32M --huge-pages
 	same "$(sysfs queue/discard_granularity)" $((2 << 20)) granularity
-	store=memory
+	memory_of_ramdisk
 	fill
 	taken=$(blocks)
 	blkdiscard -o 2M -l 4M "$dev"
