@@ -134,14 +134,28 @@ static void tag_lost(struct uc_queue *queue, const struct uc_io *io, int res)
 		       queue->setup->dev_id, queue->qid, io->tag, uc_errno_text(-res));
 }
 
+/*
+ * With NEED_GET_DATA a WRITE's data is copied when we have named its place, and the request is
+ * shortened to what could be copied (no memory for the rest, say). Newer drivers take a part that
+ * is answered for the whole, and the rest would be lost without an error.
+ */
+static bool is_cut(const struct uc_queue *queue, const struct uc_io *io)
+{
+	return (queue->setup->path->flags & UBLK_F_NEED_GET_DATA) &&
+	       ublksrv_get_op(io->iod) == UBLK_IO_OP_WRITE && io->iod->nr_sectors != io->asked;
+}
+
 static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	if (res == UBLK_IO_RES_OK) {
 		io->done = 0;
 		io->step = 0;
 		count_start(queue->stats, io->iod);
-		take_result(queue, io, queue->setup->target->ops->queue_io(queue, io));
+		take_result(queue, io,
+			    is_cut(queue, io) ? -EIO
+					      : queue->setup->target->ops->queue_io(queue, io));
 	} else if (res == UBLK_IO_RES_NEED_GET_DATA) {
+		io->asked = io->iod->nr_sectors;
 		queue_driver_cmd(queue, io, UBLK_U_IO_NEED_GET_DATA, 0, io->iod);
 	} else {
 		tag_lost(queue, io, res);

@@ -36,6 +36,7 @@ struct uc_io {
 	const struct ublksrv_io_desc *iod; /* stable until the request is committed */
 	void *buf;                         /* UC_HOME_FD: room for the request's data */
 	uint32_t done;                     /* the target's: bytes that are through */
+	uint32_t asked; /* the engine's: sectors of a WRITE before its data was fetched */
 	uint16_t tag;
 	uint8_t step; /* the target's: which of several steps is running; 0 at the start */
 };
