@@ -301,7 +301,8 @@ foreground() {
 # interrupted SIGNAL: an add that waits for the driver gives up soon, and takes all away
 interrupted() {
 	local pid begun
-	UBLKCTL_MODEL_FAULT=START_DEV:never "$program" add -t loop -f new --create -s 1M \
+	# A shell's background job would have SIGINT ignored.
+	UBLKCTL_MODEL_FAULT=START_DEV:never env --default-signal "$program" add -t loop -f new --create -s 1M \
 		>"$tmp/out" 2>"$tmp/err" </dev/null 3>&- &
 	pid=$!
 	wait_until 10 test -e "$root/run/0.stats"

@@ -98,7 +98,7 @@ teardown() {
 	clean_up || status=1
 	if leak_check; then return $status; fi
 	# So that the next test does not fail, too.
-	ublkctl --timeout 3 del --all --force
+	within 60 ublkctl --timeout 3 del --all --force
 	rm -rf "$run_dir" "${reports:?}"/*
 	return 1
 }
@@ -122,7 +122,7 @@ number_of() { [[ $2 =~ \"$1\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
 
 remove_device() {
 	[[ -e /sys/class/ublk-char/ublkc$1 ]] || return 0
-	ublkctl del "$1" || ublkctl --timeout 3 del --force "$1"
+	within 60 ublkctl del "$1" || within 60 ublkctl --timeout 3 del --force "$1"
 }
 
 # unmount DIRECTORY: also when it is not mounted

@@ -74,10 +74,15 @@ static bool is_open(const struct dir *dir)
 static void open_dir(struct dir *dir, const char *path)
 {
 	struct stat st = {0};
+	int fd;
 
 	if (is_open(dir))
 		return;
-	dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Not in the place of a standard file: what a program does without one, it shall show. */
+	dir->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd >= 0)
+		close(fd);
 	if (dir->fd >= 0)
 		fstat(dir->fd, &st);
 	dir->st_dev = st.st_dev;
