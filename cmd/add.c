@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "ctrl.h"
 #include "manage.h"
+#include "path.h"
 #include "size.h"
 #include "table.h"
 #include "targets.h"
@@ -23,6 +24,7 @@ enum {
 	OPT_LOGICAL,
 	OPT_PHYSICAL,
 	OPT_READ_ONLY,
+	OPT_DATA_PATH,
 	OPT_FOREGROUND,
 	OPT_JSON,
 };
@@ -51,6 +53,8 @@ static const struct poptOption add_options[] = {
 	 "512, 1024, 2048 or 4096 (default: as the data)", "SIZE"},
 	{"physical-block-size", '\0', POPT_ARG_STRING, NULL, OPT_PHYSICAL,
 	 "a power of two (default: as the data)", "SIZE"},
+	{"data-path", '\0', POPT_ARG_STRING, NULL, OPT_DATA_PATH,
+	 "how data moves between driver and handler (default auto)", "PATH"},
 	{"read-only", '\0', POPT_ARG_NONE, NULL, OPT_READ_ONLY, "refuse writes", NULL},
 	{"foreground", '\0', POPT_ARG_NONE, NULL, OPT_FOREGROUND,
 	 "serve in this process until SIGTERM or SIGINT", NULL},
@@ -106,6 +110,16 @@ static int parse_count(const char *arg, const char *what, uint64_t max, uint16_t
 	return res;
 }
 
+static int parse_data_path(const char *arg, const struct uc_path **ret, struct uc_error *err)
+{
+	*ret = uc_path_find(arg);
+	if (!*ret && strcmp(arg, "auto") != 0)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--data-path: there is no path '%s'; 'ublkctl help add' lists them",
+			       arg);
+	return 0;
+}
+
 static int take_own_option(struct add *add, int option, const char *arg, struct uc_error *err)
 {
 	struct uc_spec *spec = &add->spec;
@@ -134,6 +148,8 @@ static int take_own_option(struct add *add, int option, const char *arg, struct 
 	case OPT_PHYSICAL:
 		return parse_block_size(arg, "--physical-block-size", 256U << 20,
 					&spec->physical_bs, err);
+	case OPT_DATA_PATH:
+		return parse_data_path(arg, &spec->path, err);
 	case OPT_READ_ONLY:
 		spec->read_only = true;
 		return 0;
@@ -211,6 +227,16 @@ static const char *target_argument(int argc, const char **argv)
 	return NULL;
 }
 
+static void paths_help(void)
+{
+	unsigned count;
+	const struct uc_path *const *paths = uc_paths(&count);
+
+	puts("\nData paths:\n  auto       the best that the driver has for the target's data");
+	for (unsigned i = 0; i < count; i++)
+		printf("  %-10s %s\n", paths[i]->name, paths[i]->help);
+}
+
 static int parse(struct add *add, int argc, const char **argv, struct uc_error *err)
 {
 	static const struct poptOption none[] = {POPT_TABLEEND};
@@ -229,7 +255,12 @@ static int parse(struct add *add, int argc, const char **argv, struct uc_error *
 		POPT_TABLEEND,
 	};
 	const struct option_parser parser = {
-		.command = &add_command, .options = table, .take = take_option, .ctx = add};
+		.command = &add_command,
+		.options = table,
+		.take = take_option,
+		.ctx = add,
+		.more_help = paths_help,
+	};
 
 	if (add->type) {
 		add->config = calloc(1, add->type->config_size);

@@ -22,8 +22,8 @@ static uint32_t attributes(const struct uc_limits *l)
 	return attrs;
 }
 
-void uc_params_build(const struct uc_target *target, const struct ublksrv_ctrl_dev_info *info,
-		     struct ublk_params *ret_params)
+void uc_params_build(const struct uc_target *target, const struct uc_path *path,
+		     const struct ublksrv_ctrl_dev_info *info, struct ublk_params *ret_params)
 {
 	const struct uc_limits *l = &target->limits;
 	struct ublk_params *p = ret_params;
@@ -45,5 +45,10 @@ void uc_params_build(const struct uc_target *target, const struct ublksrv_ctrl_d
 		p->discard.max_discard_sectors = l->max_discard >> 9;
 		p->discard.max_write_zeroes_sectors = l->max_write_zeroes >> 9;
 		p->discard.max_discard_segments = 1;
+	}
+	/* The request's own pages go to the backing, so they must be as that wants its memory. */
+	if (path->fixed && l->dma_align) {
+		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+		p->dma.alignment = l->dma_align - 1;
 	}
 }

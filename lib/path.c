@@ -1,48 +1,76 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways to move data: what address goes to the driver with each command. */
-#include "queue.h"
+#include "path.h"
 
-/* A buffer per tag: the driver copies a WRITE there before, and a READ from there after. */
-static uint64_t copy_address(const struct uc_queue *queue, const struct uc_io *io,
-			     const struct ublksrv_io_desc *iod)
-{
-	(void)queue;
-	(void)iod;
-	return (uint64_t)(uintptr_t)io->buf;
-}
+#include <errno.h>
+#include <string.h>
 
-const struct uc_path uc_path_copy = {
-	.name = "copy",
-	.needs_buffer = true,
-	.address = copy_address,
+#include "feature.h"
+
+static const struct uc_path *const paths[] = {
+	&uc_path_copy,       &uc_path_direct,          &uc_path_map,
+	&uc_path_user_copy,  &uc_path_zero_copy,       &uc_path_auto_reg,
+	&uc_path_batch_copy, &uc_path_batch_user_copy, &uc_path_batch_auto_reg,
 };
 
-/*
- * The data's own place in memory: the driver copies straight between it and the request. With
- * NEED_GET_DATA a WRITE waits until its address is named, so no address outlives its request.
- */
-static uint64_t direct_address(const struct uc_queue *queue, const struct uc_io *io,
-			       const struct ublksrv_io_desc *iod)
-{
-	const struct uc_target *target = queue->setup->target;
-	uint8_t op;
+#define NR_PATHS (sizeof(paths) / sizeof(paths[0]))
 
-	(void)io;
-	if (!iod)
-		return 0;
-	op = ublksrv_get_op(iod);
-	if (op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE)
-		return 0;
-	return (uint64_t)(uintptr_t)target->ops->address(target, iod);
+const struct uc_path *const *uc_paths(unsigned *ret_count)
+{
+	*ret_count = NR_PATHS;
+	return paths;
 }
 
-const struct uc_path uc_path_direct = {
-	.name = "direct",
-	.flags = UBLK_F_NEED_GET_DATA,
-	.address = direct_address,
+const struct uc_path *uc_path_find(const char *name)
+{
+	for (size_t i = 0; i < NR_PATHS; i++)
+		if (strcmp(paths[i]->name, name) == 0)
+			return paths[i];
+	return NULL;
+}
+
+static bool suits(const struct uc_path *path, const struct uc_target *target)
+{
+	return path->homes & (1U << target->home);
+}
+
+static int check(const struct uc_path *path, const struct uc_target *target, uint64_t features,
+		 struct uc_error *err)
+{
+	char names[256];
+
+	if (!suits(path, target))
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "data path %s does not suit target %s; use --data-path auto",
+			       path->name, target->ops->name);
+	if (path->flags & ~features) {
+		uc_feature_names(path->flags & ~features, names, sizeof(names));
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "data path %s needs %s, which this kernel's driver does not have; "
+			       "use --data-path auto",
+			       path->name, names);
+	}
+	return 0;
+}
+
+/* Best first, by measurement: see tests/bench/README.md. */
+static const struct uc_path *const preferred[UC_HOME_COUNT][3] = {
+	[UC_HOME_NOWHERE] = {&uc_path_batch_user_copy, &uc_path_user_copy, &uc_path_direct},
+	[UC_HOME_MEMORY] = {&uc_path_direct},
+	[UC_HOME_FILE] = {&uc_path_batch_copy, &uc_path_copy},
+	[UC_HOME_VIEW] = {&uc_path_map, &uc_path_copy},
 };
 
-const struct uc_path *uc_path_for(enum uc_home home)
+int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_path *wanted,
+		   const struct uc_path **ret_path, struct uc_error *err)
 {
-	return home == UC_HOME_MEMORY ? &uc_path_direct : &uc_path_copy;
+	const struct uc_path *const *p = preferred[target->home];
+
+	if (wanted) {
+		*ret_path = wanted;
+		return check(wanted, target, features, err);
+	}
+	while (p[1] && ((*p)->flags & ~features))
+		p++;
+	*ret_path = *p;
+	return check(*p, target, features, err);
 }

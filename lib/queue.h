@@ -6,31 +6,17 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "batch.h"
 #include "ctrl.h"
+#include "path.h"
 #include "stats.h"
 #include "target.h"
 
-struct uc_queue;
+/* Index of the character device among the fixed files of a ring. */
+#define UC_CHAR_FD 0
 
-/* One way to move data between the driver and a target. Chosen once per device. */
-struct uc_path {
-	const char *name;
-	uint64_t flags;    /* UBLK_F_* that must be granted */
-	bool needs_buffer; /* the engine lends each tag max_io_size bytes */
-
-	/*
-	 * The address that goes with a FETCH (`iod` is NULL: there is no request yet), with the
-	 * get-data of a WRITE, and with the COMMIT of a request.
-	 */
-	uint64_t (*address)(const struct uc_queue *queue, const struct uc_io *io,
-			    const struct ublksrv_io_desc *iod);
-};
-
-extern const struct uc_path uc_path_copy;
-extern const struct uc_path uc_path_direct;
-
-/* The path for data that lives there. */
-const struct uc_path *uc_path_for(enum uc_home home);
+/* Marks the user_data of batch commands. */
+#define UC_DATA_BATCH (UINT64_C(1) << 18)
 
 /* What all queues of a device share; constant while they run. */
 struct uc_queue_setup {
@@ -58,7 +44,8 @@ struct uc_queue {
 	const struct ublksrv_io_desc *descs;
 	struct uc_io *ios;
 	char *buffers;
-	unsigned live; /* tags that the driver will still answer for */
+	struct uc_batch batch; /* if the path is one in batches */
+	unsigned live; /* what the driver will still answer for: tags, or FETCH and requests */
 	uint16_t qid;
 	struct uc_cpus cpus;
 	pthread_t thread;
@@ -73,5 +60,14 @@ int uc_queue_start(struct uc_queue *queue, struct uc_error *err);
  * -ETIMEDOUT when it does not end by the deadline.
  */
 int uc_queue_join(struct uc_queue *queue, uint64_t deadline);
+
+/* The thread's own: fetches every tag, then serves them until the driver has aborted the last. */
+int uc_queue_fetch(struct uc_queue *queue, struct uc_error *err);
+void uc_queue_serve(struct uc_queue *queue);
+
+/* For paths: a driver command on this tag, and the arming of an SQE of theirs. */
+void uc_io_prep_driver(const struct uc_queue *queue, const struct uc_io *io,
+		       struct io_uring_sqe *sqe, uint32_t op, int32_t result, uint64_t addr);
+void uc_io_arm_path(struct io_uring_sqe *sqe, const struct uc_io *io);
 
 #endif

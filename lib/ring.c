@@ -146,13 +146,15 @@ static int ring_open(struct io_uring *ring, unsigned entries)
 }
 
 static int kernel_ring_init(struct io_uring *ring, unsigned entries, const int *fds,
-			    unsigned nr_fds)
+			    unsigned nr_fds, unsigned nr_bufs)
 {
 	int ret = ring_open(ring, entries);
 
 	if (ret < 0)
 		return ret;
 	ret = io_uring_register_files(ring, fds, nr_fds);
+	if (ret == 0 && nr_bufs)
+		ret = io_uring_register_buffers_sparse(ring, nr_bufs);
 	if (ret < 0) {
 		io_uring_queue_exit(ring);
 		return ret;

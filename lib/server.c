@@ -142,6 +142,19 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 	return 0;
 }
 
+/* Drivers before 6.5 cannot say what they know; they are taken by their grants. */
+static int choose_path(struct server *s, struct uc_error *err)
+{
+	uint64_t features = 0;
+	int ret = uc_ctrl_get_features(s->ctrl, &features, err);
+
+	if (ret == -EOPNOTSUPP)
+		features = UBLK_F_NEED_GET_DATA;
+	else if (ret < 0)
+		return ret;
+	return uc_path_choose(s->args->target, features, s->args->spec->path, &s->path, err);
+}
+
 static int add_device(struct server *s, struct uc_error *err)
 {
 	const struct uc_spec *spec = s->args->spec;
@@ -163,7 +176,7 @@ static int add_device(struct server *s, struct uc_error *err)
 	ret = compare_granted(s, err);
 	if (ret < 0)
 		return ret;
-	uc_params_build(s->args->target, &s->info, &params);
+	uc_params_build(s->args->target, s->path, &s->info, &params);
 	return uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
 }
 
@@ -298,6 +311,8 @@ static int bring_up(struct server *s, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_record_prepare(&s->host, err);
 	if (ret == 0)
+		ret = choose_path(s, err);
+	if (ret == 0)
 		ret = add_device(s, err);
 	if (ret == 0)
 		ret = start_device(s, err);
@@ -379,7 +394,6 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	struct server s = {
 		.args = args,
 		.host = *args->host,
-		.path = uc_path_for(args->target->ops->home),
 		.char_fd = -1,
 		.signal_fd = -1,
 		.end_pipe = {-1, -1},

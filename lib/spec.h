@@ -9,6 +9,8 @@
 #define UC_DEFAULT_DEPTH       128
 #define UC_DEFAULT_MAX_IO_SIZE (512U * 1024U)
 
+struct uc_path;
+
 /* What is wanted of a new device. What was granted is a struct ublksrv_ctrl_dev_info. */
 struct uc_spec {
 	uint32_t id;          /* UC_ID_ANY: the driver chooses */
@@ -20,6 +22,7 @@ struct uc_spec {
 	bool read_only;
 	bool queues_set; /* the user said so, and must get exactly that */
 	bool foreground;
+	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */
 };
 
 #endif

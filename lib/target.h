@@ -13,9 +13,12 @@ struct uc_queue;
 
 /* Where a target's data lives. The engine picks the way to move it from this. */
 enum uc_home {
-	UC_HOME_MEMORY, /* mapped in this process: the driver copies straight to and from it */
-	UC_HOME_FD,     /* behind a file descriptor: the engine lends a buffer per request */
+	UC_HOME_NOWHERE, /* writes are dropped, reads come from address() */
+	UC_HOME_MEMORY,  /* all of it is at address() */
+	UC_HOME_FILE,    /* behind fds[0], moved by uc_io_prep_data() */
+	UC_HOME_VIEW,    /* as FILE, and what is in memory just now is at address() too */
 };
+#define UC_HOME_COUNT 4
 
 /* What the data allows and asks for. The engine turns it into the driver's parameters. */
 struct uc_limits {
@@ -29,16 +32,23 @@ struct uc_limits {
 	bool volatile_cache;          /* a FLUSH means something */
 	bool rotational;
 	bool read_only;
+	uint32_t dma_align; /* bytes, power of two: of memory in direct I/O; 0: any will do */
 };
 
 /* One request in the hands of a target; the engine owns it. */
 struct uc_io {
 	const struct ublksrv_io_desc *iod; /* stable until the request is committed */
-	void *buf;                         /* UC_HOME_FD: room for the request's data */
+	void *buf;                         /* room for the request's data, if the path has it */
 	uint32_t done;                     /* the target's: bytes that are through */
-	uint32_t asked; /* the engine's: sectors of a WRITE before its data was fetched */
 	uint16_t tag;
 	uint8_t step; /* the target's: which of several steps is running; 0 at the start */
+	/* The path's: */
+	bool ending;       /* the target is done with it */
+	bool registered;   /* its pages are in the ring's buffer table by our own doing */
+	int32_t result;    /* the target's, while the path ends it */
+	uint32_t asked;    /* sectors of a WRITE before its data was fetched */
+	uint64_t addr;     /* goes with the tag's next driver command */
+	uint64_t sqe_addr; /* goes into the SQE of it */
 };
 
 /* The request is not finished: an SQE of its own is on the ring. */
@@ -50,12 +60,19 @@ struct uc_io {
 /* An opened target: made before the handler process is forked, used by all queue threads. */
 struct uc_target {
 	const struct uc_target_ops *ops;
-	uint64_t size; /* bytes, a multiple of limits.logical_bs, never 0 */
+	enum uc_home home;
+	bool reads_any; /* NOWHERE: reads may return whatever was in the reader's memory */
+	uint64_t size;  /* bytes, a multiple of limits.logical_bs, never 0 */
 	struct uc_limits limits;
 	int fds[UC_TARGET_FDS]; /* fixed files of each ring: uc_target_fd(0) ... */
 	unsigned nr_fds;
 	char backing[UC_BACKING_MAX]; /* for people: a path, or "" */
 };
+
+static inline bool uc_target_has_file(const struct uc_target *target)
+{
+	return target->home == UC_HOME_FILE || target->home == UC_HOME_VIEW;
+}
 
 /* Index of fds[i] among the fixed files of a ring; 0 is the character device. */
 static inline int uc_target_fd(unsigned i)
@@ -73,12 +90,14 @@ static inline int uc_target_fd(unsigned i)
  */
 struct uc_target_ops {
 	const char *name;
-	enum uc_home home;
 
-	/* UC_HOME_MEMORY: where these bytes are. Never NULL; called before queue_io(). */
+	/*
+	 * Where the bytes of this READ or WRITE are, for the engine to move them; not with FILE.
+	 * With VIEW NULL means: not in memory, or not safely so; it is then queue_io()'s.
+	 */
 	void *(*address)(const struct uc_target *target, const struct ublksrv_io_desc *iod);
 
-	/* A request has come; with UC_HOME_MEMORY a WRITE's data is already in place. */
+	/* A request that the engine cannot answer by moving bytes to or from address(). */
 	int (*queue_io)(struct uc_queue *queue, struct uc_io *io);
 
 	/* The SQE of queue_io() or of an earlier io_event() ended with `res`. */
@@ -97,6 +116,10 @@ const struct uc_target *uc_queue_target(const struct uc_queue *queue);
  */
 struct io_uring_sqe *uc_io_sqe(struct uc_queue *queue);
 void uc_io_arm(struct io_uring_sqe *sqe, const struct uc_io *io);
+
+/* FILE and VIEW: makes the SQE a read or write of what is left of the request, at this offset. */
+void uc_io_prep_data(const struct uc_queue *queue, const struct uc_io *io, struct io_uring_sqe *sqe,
+		     uint64_t offset);
 
 /* Start and length in bytes of a request. */
 static inline uint64_t uc_iod_offset(const struct ublksrv_io_desc *iod)

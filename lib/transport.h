@@ -29,9 +29,11 @@ struct uc_transport {
 
 	/*
 	 * Makes the ring of one queue, to be called in the thread that will use it. fds become
-	 * the ring's fixed files in their order; fds[0] is the device's character device.
+	 * the ring's fixed files in their order; fds[0] is the device's character device. nr_bufs
+	 * is the size of its table of registered buffers, which is empty at first.
 	 */
-	int (*ring_init)(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds);
+	int (*ring_init)(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds,
+			 unsigned nr_bufs);
 
 	/* Submits what is queued, then waits until at least `wait` completions are there. */
 	int (*ring_submit)(struct io_uring *ring, unsigned wait);

@@ -24,18 +24,11 @@ static uint64_t file_offset(struct uc_queue *queue, const struct uc_io *io)
 /* Reads or writes what is left of the request. */
 static int transfer(struct uc_queue *queue, struct uc_io *io)
 {
-	const unsigned left = uc_iod_bytes(io->iod) - io->done;
-	const uint64_t offset = file_offset(queue, io) + io->done;
-	char *buf = (char *)io->buf + io->done;
 	struct io_uring_sqe *sqe = uc_io_sqe(queue);
 
-	if (ublksrv_get_op(io->iod) == UBLK_IO_OP_READ) {
-		io_uring_prep_read(sqe, uc_target_fd(0), buf, left, offset);
-	} else {
-		io_uring_prep_write(sqe, uc_target_fd(0), buf, left, offset);
-		if (io->iod->op_flags & UBLK_IO_F_FUA)
-			sqe->rw_flags = RWF_DSYNC;
-	}
+	uc_io_prep_data(queue, io, sqe, file_offset(queue, io) + io->done);
+	if (ublksrv_get_op(io->iod) == UBLK_IO_OP_WRITE && (io->iod->op_flags & UBLK_IO_F_FUA))
+		sqe->rw_flags = RWF_DSYNC;
 	uc_io_arm(sqe, io);
 	return UC_IO_PENDING;
 }
@@ -108,7 +101,6 @@ static void loop_close(struct uc_target *target)
 
 const struct uc_target_ops uc_loop_ops = {
 	.name = "loop",
-	.home = UC_HOME_FD,
 	.queue_io = loop_queue_io,
 	.io_event = loop_io_event,
 	.close = loop_close,

@@ -409,6 +409,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	if (!t)
 		return uc_fail_errno(err, ENOMEM, "loop");
 	t->base.ops = &uc_loop_ops;
+	t->base.home = UC_HOME_FILE;
 	t->base.fds[0] = -1;
 	t->base.nr_fds = 1;
 	ret = open_file(t, c, spec->read_only, err);

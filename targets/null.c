@@ -1,31 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /* null: reads are zeroes, writes go nowhere. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
+#include "cleanup.h"
 #include "size.h"
 #include "targets.h"
 
 #define DEFAULT_SIZE (UINT64_C(250) << 30)
 #define MAX_RANGE    (1U << 30)
+#define REPEATED     (UINT64_C(64) << 10) /* bytes of memory that stand for a whole area */
 
-enum { OPT_SIZE = UC_TARGET_OPTION };
+enum { OPT_SIZE = UC_TARGET_OPTION, OPT_READS };
 
 struct null_config {
 	uint64_t size;
+	bool reads_any;
 };
 
 struct null_target {
 	struct uc_target base;
 	size_t room;  /* bytes of each of the two areas: the largest request */
-	void *zeroes; /* never written: the kernel's zero page over and over */
+	void *zeroes; /* never written */
 	void *sink;   /* every write lands here, and nobody reads it */
 };
 
 static const struct poptOption null_options[] = {
 	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the device (default 250G)", "SIZE"},
+	{"reads", '\0', POPT_ARG_STRING, NULL, OPT_READS,
+	 "what reads return: zero (default), or any old memory, which is faster but may show "
+	 "readers what others had there",
+	 "WHAT"},
 	POPT_TABLEEND,
 };
 
@@ -33,7 +42,13 @@ static int null_option(void *config, int option, const char *arg, struct uc_erro
 {
 	struct null_config *c = config;
 
-	(void)option; /* there is only one */
+	if (option == OPT_READS) {
+		c->reads_any = strcmp(arg, "any") == 0;
+		return c->reads_any || strcmp(arg, "zero") == 0
+			       ? 0
+			       : uc_fail(err, UC_USAGE, EINVAL,
+					 "--reads: '%s' is neither zero nor any", arg);
+	}
 	if (uc_size_parse(arg, "--size", &c->size, err) < 0)
 		return -EINVAL;
 	return c->size ? 0 : uc_fail(err, UC_USAGE, EINVAL, "--size: it must not be 0");
@@ -50,9 +65,6 @@ static int null_queue_io(struct uc_queue *queue, struct uc_io *io)
 {
 	(void)queue;
 	switch (ublksrv_get_op(io->iod)) {
-	case UBLK_IO_OP_READ:
-	case UBLK_IO_OP_WRITE:
-		return (int)uc_iod_bytes(io->iod);
 	case UBLK_IO_OP_FLUSH:
 	case UBLK_IO_OP_DISCARD:
 	case UBLK_IO_OP_WRITE_ZEROES:
@@ -77,17 +89,36 @@ static void null_close(struct uc_target *target)
 
 static const struct uc_target_ops null_ops = {
 	.name = "null",
-	.home = UC_HOME_MEMORY,
 	.address = null_address,
 	.queue_io = null_queue_io,
 	.close = null_close,
 };
 
+/*
+ * Little memory looks like much: the same pages over and over. Real ones, and not the kernel's
+ * zero page, which it can only take a lock for.
+ */
 static void *map_area(size_t size, int prot)
 {
-	void *area = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *area = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uc_auto_close int fd = memfd_create("ublkctl-null", MFD_CLOEXEC);
 
-	return area == MAP_FAILED ? NULL : area;
+	if (area == MAP_FAILED)
+		return NULL;
+	if (fd < 0 || fallocate(fd, 0, 0, REPEATED) < 0)
+		goto unmap;
+	for (size_t at = 0; at < size; at += REPEATED) {
+		const size_t len = size - at < REPEATED ? size - at : REPEATED;
+
+		if (mmap(area + at, len, prot, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) ==
+		    MAP_FAILED)
+			goto unmap;
+	}
+	return area;
+
+unmap:
+	munmap(area, size);
+	return NULL;
 }
 
 static int null_open(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
@@ -100,6 +131,8 @@ static int null_open(const void *config, const struct uc_spec *spec, struct uc_t
 	if (!t)
 		return uc_fail_errno(err, ENOMEM, "null");
 	t->base.ops = &null_ops;
+	t->base.home = UC_HOME_NOWHERE;
+	t->base.reads_any = c->reads_any;
 	t->base.limits = (struct uc_limits){
 		.logical_bs = 512,
 		.physical_bs = 4096,

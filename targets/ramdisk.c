@@ -68,9 +68,6 @@ static void *ramdisk_address(const struct uc_target *target, const struct ublksr
 static int ramdisk_queue_io(struct uc_queue *queue, struct uc_io *io)
 {
 	switch (ublksrv_get_op(io->iod)) {
-	case UBLK_IO_OP_READ:
-	case UBLK_IO_OP_WRITE:
-		return (int)uc_iod_bytes(io->iod);
 	case UBLK_IO_OP_FLUSH:
 		return 0;
 	case UBLK_IO_OP_DISCARD:
@@ -101,7 +98,6 @@ static void ramdisk_close(struct uc_target *target)
 
 static const struct uc_target_ops ramdisk_ops = {
 	.name = "ramdisk",
-	.home = UC_HOME_MEMORY,
 	.address = ramdisk_address,
 	.queue_io = ramdisk_queue_io,
 	.io_event = ramdisk_io_event,
@@ -190,6 +186,7 @@ static int ramdisk_open(const void *config, const struct uc_spec *spec,
 	if (!t)
 		return uc_fail_errno(err, ENOMEM, "ramdisk");
 	t->base.ops = &ramdisk_ops;
+	t->base.home = UC_HOME_MEMORY;
 	t->base.fds[0] = -1;
 	t->base.nr_fds = 1;
 	ret = check_size(t, c, spec, page, err);

@@ -258,7 +258,8 @@ struct model_ring {
 	struct model_feed_state feed;
 };
 
-int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds);
+int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds,
+		    unsigned nr_bufs);
 int model_ring_submit(struct io_uring *ring, unsigned wait);
 void model_ring_exit(struct io_uring *ring);
 unsigned model_ring_room(const struct model_ring *r);

@@ -194,13 +194,17 @@ static void free_ring(struct model_ring *r)
 	free(r);
 }
 
-int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds)
+int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, unsigned nr_fds,
+		    unsigned nr_bufs)
 {
 	struct model_ring *r;
 	int ret;
 
 	if (entries == 0 || entries > 32768)
 		return -EINVAL;
+	/* No table of registered buffers, and so no zero copy: see model_config_newest(). */
+	if (nr_bufs)
+		return -EOPNOTSUPP;
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;

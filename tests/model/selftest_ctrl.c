@@ -245,7 +245,7 @@ static void delete_waits_for_the_server(void **state)
 	assert_int_equal(call_timed(UBLK_U_CMD_DEL_DEV, s.id, 0, SHORT_MS), -ETIMEDOUT);
 	s.host.transport->ring_exit(&s.ring);
 	assert_int_equal(call_timed(UBLK_U_CMD_DEL_DEV, s.id, 0, SHORT_MS), -ETIMEDOUT);
-	assert_int_equal(s.host.transport->ring_init(&s.ring, 4, &s.fd, 1), 0);
+	assert_int_equal(s.host.transport->ring_init(&s.ring, 4, &s.fd, 1, 0), 0);
 	server_close(&s);
 	assert_int_equal(model_devices(), 0);
 

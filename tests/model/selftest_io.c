@@ -71,7 +71,7 @@ static void *commit_elsewhere(void *arg)
 	struct server other = *(struct server *)arg;
 	static int result;
 
-	result = other.host.transport->ring_init(&other.ring, 4, &other.fd, 1);
+	result = other.host.transport->ring_init(&other.ring, 4, &other.fd, 1, 0);
 	if (result == 0) {
 		result = server_command(&other, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 					(struct ublksrv_io_cmd){.addr = 4096});
@@ -268,7 +268,7 @@ static void plain_io(void **state)
 
 	(void)state;
 	unlink(path);
-	assert_int_equal(env_host.transport->ring_init(&ring, 8, fds, 2), 0);
+	assert_int_equal(env_host.transport->ring_init(&ring, 8, fds, 2, 0), 0);
 	close(fds[1]);
 	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_write(sqe, 1, "abcdefgh", 8, 4);

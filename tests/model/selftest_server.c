@@ -34,7 +34,7 @@ int server_open(struct server *s)
 	if (map == MAP_FAILED || !s->bufs)
 		return -ENOMEM;
 	s->descs = map;
-	ret = s->host.transport->ring_init(&s->ring, s->depth, &s->fd, 1);
+	ret = s->host.transport->ring_init(&s->ring, s->depth, &s->fd, 1, 0);
 	if (ret < 0) {
 		munmap(map, DESCS_LEN(s));
 		free(s->bufs);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_PATH_H
+#define UC_PATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "target.h"
+
+struct uc_queue;
+
+/*
+ * One way to move data between the driver and a target. Chosen once per device, from what the
+ * driver can do and where the target's data lives.
+ *
+ * A request goes: driver -> begin() -> target -> end() -> commit. begin() brings a WRITE's data
+ * to the target, or moves the data itself and leaves the target out; end() takes a READ's data
+ * away. Any of the functions may be NULL. None blocks, allocates, locks or logs.
+ */
+struct uc_path {
+	const char *name;
+	const char *help;  /* for --help and `show`: what it does, lower case, no full stop */
+	uint64_t flags;    /* UBLK_F_* that must be granted */
+	unsigned homes;    /* bit 1 << enum uc_home: data that it can move */
+	bool needs_buffer; /* the engine lends each tag max_io_size bytes */
+	bool batch;        /* many requests in one command: see batch.h */
+	bool fixed;        /* the data is registered buffer `tag` of the ring, not in our memory */
+
+	/* Once for each tag before it is fetched: sets addr and sqe_addr. */
+	void (*prepare)(struct uc_io *io);
+
+	/* With NEED_GET_DATA: sets addr to where the data of this WRITE is to go. */
+	void (*place)(const struct uc_queue *queue, struct uc_io *io);
+
+	/*
+	 * Returns the request's result when it is done, 0 to go on with the target, a negative
+	 * errno, or UC_IO_PENDING after putting one SQE on the ring (armed with uc_io_arm_path()):
+	 * then begin_event() gets what became of it, and returns the same.
+	 */
+	int (*begin)(struct uc_queue *queue, struct uc_io *io);
+	int (*begin_event)(struct uc_queue *queue, struct uc_io *io, int res);
+
+	/* Gets the target's result, and returns the one to commit or UC_IO_PENDING, as above. */
+	int (*end)(struct uc_queue *queue, struct uc_io *io, int res);
+	int (*end_event)(struct uc_queue *queue, struct uc_io *io, int res);
+};
+
+extern const struct uc_path uc_path_copy;
+extern const struct uc_path uc_path_direct;
+extern const struct uc_path uc_path_user_copy;
+extern const struct uc_path uc_path_zero_copy;
+extern const struct uc_path uc_path_auto_reg;
+extern const struct uc_path uc_path_map;
+extern const struct uc_path uc_path_batch_copy;
+extern const struct uc_path uc_path_batch_user_copy;
+extern const struct uc_path uc_path_batch_auto_reg;
+
+/* All paths, the plainest first; *ret_count tells how many. */
+const struct uc_path *const *uc_paths(unsigned *ret_count);
+
+/* NULL if there is none of that name. */
+const struct uc_path *uc_path_find(const char *name);
+
+/*
+ * The path for a target's data on a driver with these features. `wanted` (or NULL: the best) must
+ * suit both, or UC_UNSUPPORTED tells why it does not.
+ */
+int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_path *wanted,
+		   const struct uc_path **ret_path, struct uc_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Paths in which the driver copies: all that we do is to name the address. */
+#include <errno.h>
+
+#include "queue.h"
+
+#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_VIEW)
+
+/* A buffer per tag: the driver copies a WRITE there before, and a READ from there after. */
+static void copy_prepare(struct uc_io *io)
+{
+	io->addr = (uint64_t)(uintptr_t)io->buf;
+}
+
+const struct uc_path uc_path_copy = {
+	.name = "copy",
+	.help = "the driver copies to and from a buffer per request",
+	.homes = HOMES_FILE,
+	.needs_buffer = true,
+	.prepare = copy_prepare,
+};
+
+const struct uc_path uc_path_batch_copy = {
+	.name = "batch-copy",
+	.help = "as copy, with many requests in one command",
+	.flags = UBLK_F_BATCH_IO,
+	.homes = HOMES_FILE,
+	.needs_buffer = true,
+	.batch = true,
+	.prepare = copy_prepare,
+};
+
+/*
+ * The data's own place in memory: the driver copies straight between it and the request. With
+ * NEED_GET_DATA a WRITE waits until its address is named, so no address outlives its request.
+ */
+static bool find_place(const struct uc_queue *queue, struct uc_io *io)
+{
+	const struct uc_target *target = queue->setup->target;
+	void *place = target->ops->address(target, io->iod);
+
+	io->addr = (uint64_t)(uintptr_t)(place ? place : io->buf);
+	return place;
+}
+
+static void direct_place(const struct uc_queue *queue, struct uc_io *io)
+{
+	io->asked = io->iod->nr_sectors;
+	find_place(queue, io);
+}
+
+static int direct_begin(struct uc_queue *queue, struct uc_io *io)
+{
+	switch (ublksrv_get_op(io->iod)) {
+	case UBLK_IO_OP_READ:
+		return find_place(queue, io) ? (int)uc_iod_bytes(io->iod) : 0;
+	case UBLK_IO_OP_WRITE:
+		/*
+		 * The driver shortens the request to what it could copy (no memory for the rest,
+		 * say). Newer ones take a part that is answered for the whole, and the rest would
+		 * be lost without an error.
+		 */
+		if (io->iod->nr_sectors != io->asked)
+			return -EIO;
+		return io->addr == (uint64_t)(uintptr_t)io->buf ? 0 : (int)uc_iod_bytes(io->iod);
+	default:
+		return 0;
+	}
+}
+
+const struct uc_path uc_path_direct = {
+	.name = "direct",
+	.help = "the driver copies to and from the data's own memory",
+	.flags = UBLK_F_NEED_GET_DATA,
+	.homes = 1U << UC_HOME_MEMORY | 1U << UC_HOME_NOWHERE,
+	.place = direct_place,
+	.begin = direct_begin,
+};
+
+const struct uc_path uc_path_map = {
+	.name = "map",
+	.help = "as direct for what is in the page cache, as copy for the rest",
+	.flags = UBLK_F_NEED_GET_DATA,
+	.homes = 1U << UC_HOME_VIEW,
+	.needs_buffer = true,
+	.place = direct_place,
+	.begin = direct_begin,
+};

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread of a queue: what it needs is made inside it, since the driver binds a tag to the
+ * thread that fetched it, and io_uring a ring to the thread that submits.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "queue.h"
+
+/* linux/prctl.h */
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* Besides one for each tag: FETCH and COMMIT of batches. */
+#define NR_OWN_SQES 2U
+
+static size_t page_up(size_t n)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) & ~(page - 1);
+}
+
+static size_t descs_size(const struct uc_queue *queue)
+{
+	return page_up(queue->setup->depth * sizeof(struct ublksrv_io_desc));
+}
+
+static size_t buffers_size(const struct uc_queue *queue)
+{
+	return (size_t)queue->setup->depth * page_up(queue->setup->max_io_size);
+}
+
+static int map_descs(struct uc_queue *queue, struct uc_error *err)
+{
+	/* The driver keeps queues apart as if each had the greatest depth. */
+	const size_t stride = page_up(UBLK_MAX_QUEUE_DEPTH * sizeof(struct ublksrv_io_desc));
+	void *map =
+		mmap(NULL, descs_size(queue), PROT_READ, MAP_SHARED | MAP_POPULATE,
+		     queue->setup->char_fd, (off_t)(UBLKSRV_CMD_BUF_OFFSET + queue->qid * stride));
+
+	if (map == MAP_FAILED)
+		return uc_fail(err, UC_FAILED, errno, "queue %u: cannot map its descriptors: %s",
+			       queue->qid, uc_errno_text(errno));
+	queue->descs = map;
+	return 0;
+}
+
+static int alloc_ios(struct uc_queue *queue, struct uc_error *err)
+{
+	const struct uc_queue_setup *setup = queue->setup;
+	const size_t stride = page_up(setup->max_io_size);
+
+	queue->ios = calloc(setup->depth, sizeof(*queue->ios));
+	if (!queue->ios)
+		return uc_fail_errno(err, ENOMEM, "queue %u", queue->qid);
+	if (setup->path->needs_buffer && uc_target_has_file(setup->target)) {
+		/* Address space only: a page is there from its first use on. */
+		void *map = mmap(NULL, buffers_size(queue), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (map == MAP_FAILED)
+			return uc_fail_errno(err, errno, "queue %u: I/O buffers of %zu bytes",
+					     queue->qid, buffers_size(queue));
+		queue->buffers = map;
+	}
+	for (uint16_t tag = 0; tag < setup->depth; tag++) {
+		struct uc_io *io = &queue->ios[tag];
+
+		io->tag = tag;
+		io->iod = &queue->descs[tag];
+		if (queue->buffers)
+			io->buf = queue->buffers + tag * stride;
+		if (setup->path->prepare)
+			setup->path->prepare(io);
+	}
+	return 0;
+}
+
+static int open_ring(struct uc_queue *queue, struct uc_error *err)
+{
+	const struct uc_queue_setup *setup = queue->setup;
+	const struct uc_target *target = setup->target;
+	int fds[1 + UC_TARGET_FDS] = {setup->char_fd};
+	int ret;
+
+	memcpy(fds + 1, target->fds, target->nr_fds * sizeof(fds[0]));
+	ret = setup->host->transport->ring_init(&queue->ring, setup->depth + NR_OWN_SQES, fds,
+						1 + target->nr_fds,
+						setup->path->fixed ? setup->depth : 0);
+	return ret < 0 ? uc_fail(err, UC_FAILED, -ret, "queue %u: cannot make an io_uring: %s",
+				 queue->qid, uc_errno_text(-ret))
+		       : 0;
+}
+
+/* The driver's wish intersected with what we may use; anything else is only slower. */
+static void pin_thread(const struct uc_queue *queue)
+{
+	cpu_set_t allowed;
+	cpu_set_t wanted;
+
+	CPU_ZERO(&wanted);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && (queue->cpus.bits[cpu / 64] >> (cpu % 64) & 1))
+			CPU_SET(cpu, &wanted);
+	if (CPU_COUNT(&wanted) == 0 || sched_setaffinity(0, sizeof(wanted), &wanted) < 0)
+		uc_log(LOG_WARNING, "device %u queue %u: not pinned to the CPUs of its queue",
+		       queue->setup->dev_id, queue->qid);
+}
+
+static void prepare_thread(const struct uc_queue *queue)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "ublk%u-q%u", queue->setup->dev_id % 100000U,
+		 queue->qid % 1000U);
+	prctl(PR_SET_NAME, name);
+	/* Allocations made here must not wait for write-out to a device that we serve. */
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+		uc_log(LOG_WARNING, "device %u queue %u: IO_FLUSHER not set: %s",
+		       queue->setup->dev_id, queue->qid, uc_errno_text(errno));
+	pin_thread(queue);
+	uc_count(&queue->stats->tid, (uint64_t)gettid());
+}
+
+static void release_memory(struct uc_queue *queue)
+{
+	if (queue->buffers)
+		munmap(queue->buffers, buffers_size(queue));
+	if (queue->descs)
+		munmap((void *)(uintptr_t)queue->descs, descs_size(queue));
+	free(queue->ios);
+	queue->buffers = NULL;
+	queue->descs = NULL;
+	queue->ios = NULL;
+}
+
+static void *queue_thread(void *arg)
+{
+	struct uc_queue *queue = arg;
+	const struct uc_queue_setup *setup = queue->setup;
+	struct uc_error err = {0};
+	bool has_ring = false;
+	int ret;
+
+	prepare_thread(queue);
+	ret = map_descs(queue, &err);
+	if (ret == 0)
+		ret = alloc_ios(queue, &err);
+	if (ret == 0)
+		ret = open_ring(queue, &err);
+	if (ret == 0) {
+		has_ring = true;
+		ret = setup->path->batch ? uc_batch_start(queue, &err) : uc_queue_fetch(queue, &err);
+	}
+	setup->report(queue, true, ret < 0 ? &err : NULL);
+	if (ret == 0)
+		uc_queue_serve(queue);
+	uc_batch_stop(queue);
+	/* Closing the ring gives back every tag that is still fetched. */
+	if (has_ring)
+		setup->host->transport->ring_exit(&queue->ring);
+	release_memory(queue);
+	if (ret == 0)
+		setup->report(queue, false, NULL);
+	return NULL;
+}
+
+int uc_queue_start(struct uc_queue *queue, struct uc_error *err)
+{
+	int ret = pthread_create(&queue->thread, NULL, queue_thread, queue);
+
+	if (ret)
+		return uc_fail_errno(err, ret, "queue %u: cannot start its thread", queue->qid);
+	queue->has_thread = true;
+	return 0;
+}
+
+int uc_queue_join(struct uc_queue *queue, uint64_t deadline)
+{
+	const struct timespec until = {
+		.tv_sec = (time_t)(deadline / 1000000000U),
+		.tv_nsec = (long)(deadline % 1000000000U),
+	};
+	int ret;
+
+	if (!queue->has_thread)
+		return 0;
+	ret = pthread_clockjoin_np(queue->thread, NULL, CLOCK_MONOTONIC, &until);
+	if (ret == 0)
+		queue->has_thread = false;
+	return -ret;
+}
