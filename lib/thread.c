@@ -162,7 +162,8 @@ static void *queue_thread(void *arg)
 		ret = open_ring(queue, &err);
 	if (ret == 0) {
 		has_ring = true;
-		ret = setup->path->batch ? uc_batch_start(queue, &err) : uc_queue_fetch(queue, &err);
+		ret = setup->path->batch ? uc_batch_start(queue, &err)
+					 : uc_queue_fetch(queue, &err);
 	}
 	setup->report(queue, true, ret < 0 ? &err : NULL);
 	if (ret == 0)

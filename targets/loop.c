@@ -21,6 +21,18 @@ static uint64_t file_offset(struct uc_queue *queue, const struct uc_io *io)
 	return t->offset + uc_iod_offset(io->iod);
 }
 
+static void *loop_address(const struct uc_target *target, const struct ublksrv_io_desc *iod)
+{
+	const struct loop_target *t = (const struct loop_target *)target;
+	const uint64_t offset = t->offset + uc_iod_offset(iod);
+
+	if (!t->view.map)
+		return NULL;
+	return ublksrv_get_op(iod) == UBLK_IO_OP_READ
+		       ? uc_view_for_reading(&t->view, offset, uc_iod_bytes(iod))
+		       : uc_view_for_writing(&t->view, offset, uc_iod_bytes(iod));
+}
+
 /* Reads or writes what is left of the request. */
 static int transfer(struct uc_queue *queue, struct uc_io *io)
 {
@@ -42,6 +54,14 @@ static int flush(struct uc_queue *queue, struct uc_io *io)
 	return UC_IO_PENDING;
 }
 
+static int make_hole(struct uc_queue *queue, struct uc_io *io)
+{
+	const struct loop_target *t = (const struct loop_target *)uc_queue_target(queue);
+
+	uc_view_forget(&t->view, file_offset(queue, io), uc_iod_bytes(io->iod));
+	return uc_range_start(queue, io, file_offset(queue, io));
+}
+
 static int loop_queue_io(struct uc_queue *queue, struct uc_io *io)
 {
 	switch (ublksrv_get_op(io->iod)) {
@@ -52,7 +72,7 @@ static int loop_queue_io(struct uc_queue *queue, struct uc_io *io)
 		return flush(queue, io);
 	case UBLK_IO_OP_DISCARD:
 	case UBLK_IO_OP_WRITE_ZEROES:
-		return uc_range_start(queue, io, file_offset(queue, io));
+		return make_hole(queue, io);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -94,6 +114,7 @@ static void loop_close(struct uc_target *target)
 
 	if (!t)
 		return;
+	uc_view_close(&t->view);
 	if (t->base.fds[0] >= 0)
 		close(t->base.fds[0]);
 	free(t);
@@ -101,6 +122,7 @@ static void loop_close(struct uc_target *target)
 
 const struct uc_target_ops uc_loop_ops = {
 	.name = "loop",
+	.address = loop_address,
 	.queue_io = loop_queue_io,
 	.io_event = loop_io_event,
 	.close = loop_close,

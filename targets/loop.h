@@ -6,12 +6,14 @@
 #include <stdbool.h>
 
 #include "target.h"
+#include "view.h"
 
 struct loop_target {
 	struct uc_target base;
 	uint64_t offset; /* bytes: where the device begins in the file */
 	bool direct;     /* past the page cache */
-	bool created;    /* the file is ours to remove if the device does not come up */
+	struct uc_view view;
+	bool created; /* the file is ours to remove if the device does not come up */
 };
 
 extern const struct uc_target_ops uc_loop_ops;

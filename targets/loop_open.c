@@ -379,6 +379,15 @@ static int set_direct(struct loop_target *t, const struct loop_config *c, const 
 	return fcntl(fd, F_SETFL, flags) < 0 ? uc_fail_errno(err, errno, "%s", c->file) : 0;
 }
 
+/* What goes through the page cache can be seen there. */
+static void set_view(struct loop_target *t, bool read_only)
+{
+	if (t->direct)
+		return;
+	if (uc_view_open(&t->view, t->base.fds[0], t->offset + t->base.size, read_only) == 0)
+		t->base.home = UC_HOME_VIEW;
+}
+
 static void set_backing(struct loop_target *t, const char *file)
 {
 	uc_auto_free char *full = realpath(file, NULL);
@@ -424,6 +433,8 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 		ret = set_size(t, c, &b, err);
 	if (ret == 0)
 		ret = set_direct(t, c, &b, err);
+	if (ret == 0)
+		set_view(t, spec->read_only);
 	if (ret < 0) {
 		loop_undo(&t->base);
 		uc_loop_ops.close(&t->base);

@@ -100,7 +100,8 @@ static const struct uc_target_ops null_ops = {
  */
 static void *map_area(size_t size, int prot)
 {
-	char *area = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *area =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uc_auto_close int fd = memfd_create("ublkctl-null", MFD_CLOEXEC);
 
 	if (area == MAP_FAILED)

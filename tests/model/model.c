@@ -31,8 +31,7 @@ static struct {
 struct model_config model_config_newest(void)
 {
 	return (struct model_config){
-		/* All but the paths that need a real ring's table of registered buffers. */
-		.features = ((1ULL << 21) - 1) & ~(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG),
+		.features = ((1ULL << 21) - 1) & ~MODEL_LACKS,
 		.param_types = (1U << 7) - 1,
 		.nr_cpu_ids = 4,
 		.ublks_max = 64,

@@ -8,6 +8,7 @@
 
 #include "host.h"
 #include "transport.h"
+#include "ublk_abi.h"
 
 /*
  * A model of the ublk driver: its states and errno rules (those of Linux 7.3 unless configured
@@ -29,7 +30,9 @@ struct model_config {
 	bool requeue_short_writes; /* as 6.12 did; 7.3 takes a short WRITE for a complete one */
 };
 
-struct model_config model_config_newest(void); /* 7.3 */
+/* 7.3, but for MODEL_LACKS: batches, and what needs a real ring's table of registered buffers. */
+#define MODEL_LACKS (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG | UBLK_F_BATCH_IO)
+struct model_config model_config_newest(void);
 struct model_config model_config_6_12(void);
 
 /*

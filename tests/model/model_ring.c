@@ -202,7 +202,7 @@ int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, uns
 
 	if (entries == 0 || entries > 32768)
 		return -EINVAL;
-	/* No table of registered buffers, and so no zero copy: see model_config_newest(). */
+	/* No table of registered buffers: see MODEL_LACKS. */
 	if (nr_bufs)
 		return -EOPNOTSUPP;
 	r = calloc(1, sizeof(*r));
