@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "feature.h"
 #include "node.h"
+#include "path.h"
 #include "proc.h"
 #include "select.h"
 #include "stats.h"
@@ -42,6 +43,16 @@ static void put_bool(struct json_object *doc, const char *key, bool truth)
 	json_object_object_add(doc, key, json_object_new_boolean(truth));
 }
 
+/* Which data path, whether we chose it, and what it does. */
+static void put_path(struct json_object *doc, const struct uc_record *record)
+{
+	const struct uc_path *path = record ? uc_path_find(record->path) : NULL;
+
+	put_text(doc, "data_path", record ? record->path : NULL);
+	put_text(doc, "data_path_by", !record ? NULL : record->path_asked ? "request" : "auto");
+	put_text(doc, "data_path_does", path ? path->help : NULL);
+}
+
 static void put_info(struct json_object *doc, const struct uc_host *host, const struct uc_device *d)
 {
 	const bool known = d->record_state == UC_RECORD_OK;
@@ -54,7 +65,7 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	put_text(doc, "state", uc_device_state_name(d->info.state));
 	put_text(doc, "target", known ? d->record.target : NULL);
 	put_text(doc, "backing", known && d->record.backing[0] ? d->record.backing : NULL);
-	put_text(doc, "data_path", known ? d->record.path : NULL);
+	put_path(doc, known ? &d->record : NULL);
 	if (d->info.ublksrv_pid > 0)
 		put_number(doc, "pid", (uint64_t)d->info.ublksrv_pid);
 	else

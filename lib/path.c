@@ -40,8 +40,9 @@ static int check(const struct uc_path *path, const struct uc_target *target, uin
 
 	if (!suits(path, target))
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
-			       "data path %s does not suit target %s; use --data-path auto",
-			       path->name, target->ops->name);
+			       "data path %s does not suit this %s: it is for %s; use --data-path "
+			       "auto",
+			       path->name, target->ops->name, path->suits);
 	if (path->flags & ~features) {
 		uc_feature_names(path->flags & ~features, names, sizeof(names));
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,

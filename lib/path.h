@@ -23,6 +23,7 @@ struct uc_path {
 	const char *help;  /* for --help and `show`: what it does, lower case, no full stop */
 	uint64_t flags;    /* UBLK_F_* that must be granted */
 	unsigned homes;    /* bit 1 << enum uc_home: data that it can move */
+	const char *suits; /* the same for people: "it is for ..." */
 	bool needs_buffer; /* the engine lends each tag max_io_size bytes */
 	bool batch;        /* many requests in one command: see batch.h */
 	bool fixed;        /* the data is registered buffer `tag` of the ring, not in our memory */

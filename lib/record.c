@@ -49,6 +49,7 @@ static struct json_object *to_json(const struct uc_record *r)
 	json_object_object_add(doc, "target", json_object_new_string(r->target));
 	json_object_object_add(doc, "backing", json_object_new_string(r->backing));
 	json_object_object_add(doc, "data_path", json_object_new_string(r->path));
+	json_object_object_add(doc, "data_path_asked", json_object_new_boolean(r->path_asked));
 	return doc;
 }
 
@@ -144,6 +145,17 @@ static bool number_of(struct json_object *doc, const char *key, uint64_t *ret_nu
 	return true;
 }
 
+static bool truth_of(struct json_object *doc, const char *key, bool *ret_truth)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(doc, key, &value) ||
+	    !json_object_is_type(value, json_type_boolean))
+		return false;
+	*ret_truth = json_object_get_boolean(value);
+	return true;
+}
+
 static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 {
 	const char *cookie = text_of(doc, "cookie");
@@ -158,7 +170,8 @@ static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 	if (!cookie || !target || !backing || !path ||
 	    !number_of(doc, "schema_version", &version) || version != SCHEMA_VERSION ||
 	    !number_of(doc, "id", &id) || id > UINT32_MAX || !number_of(doc, "pid", &pid) ||
-	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start))
+	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start) ||
+	    !truth_of(doc, "data_path_asked", &ret_record->path_asked))
 		return false;
 	ret_record->id = (uint32_t)id;
 	ret_record->pid = (int32_t)pid;

@@ -21,7 +21,8 @@ struct uc_record {
 	uint64_t pid_start; /* see uc_proc_start_time() */
 	char target[32];
 	char backing[UC_BACKING_MAX];
-	char path[32]; /* the data path in use */
+	char path[32];   /* the data path in use */
+	bool path_asked; /* it was asked for, and not chosen */
 };
 
 /* Makes the runtime directory if need be; refuses one that others than root can write to. */

@@ -269,6 +269,7 @@ static int write_record(const struct server *s, struct uc_error *err)
 	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
 	snprintf(record.backing, sizeof(record.backing), "%s", target->backing);
 	snprintf(record.path, sizeof(record.path), "%s", s->path->name);
+	record.path_asked = s->args->spec->path != NULL;
 	return uc_record_write(&s->host, &record, err);
 }
 

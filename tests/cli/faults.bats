@@ -77,6 +77,15 @@ del_works() {
 @test "add: CTRL_OPEN:EOPNOTSUPP" { add_fails 3 '*/ublk-control cannot be opened: Operation not supported'; }
 @test "add: CTRL_OPEN:EINTR" { add_fails 1 '*/ublk-control cannot be opened: Interrupted system call'; }
 
+# --- add: GET_FEATURES ---
+
+@test "add: GET_FEATURES:EOPNOTSUPP" { add_works; } # Linux before 6.5
+@test "add: GET_FEATURES:EPERM" { add_fails 4 'the driver refused GET_FEATURES: Operation not permitted'; }
+@test "add: GET_FEATURES:ENOMEM" { add_fails 1 'the driver refused GET_FEATURES: Cannot allocate memory'; }
+@test "add: GET_FEATURES:EINVAL" { add_fails 1 'the driver refused GET_FEATURES: Invalid argument'; }
+@test "add: GET_FEATURES:EINTR" { add_fails 9 "$(no_answer 'GET_FEATURES')"; }
+@test "add: GET_FEATURES:never" { add_fails 9 "$(no_answer 'GET_FEATURES')"; }
+
 # --- add: ADD_DEV ---
 
 @test "add: ADD_DEV:EPERM" { add_fails 4 'ADD_DEV: only root may add devices; run as root (Operation not permitted)'; }
@@ -336,13 +345,13 @@ del_works() {
 
 # --- interrupted once, and asked again ---
 
-@test "add: ADD_DEV:EINTR:0:1 SET_PARAMS:EINTR:0:1 GET_QUEUE_AFFINITY:EINTR:0:1 START_DEV:EINTR:0:1" { add_works; }
+@test "add: GET_FEATURES:EINTR:0:1 ADD_DEV:EINTR:0:1 SET_PARAMS:EINTR:0:1 GET_QUEUE_AFFINITY:EINTR:0:1 START_DEV:EINTR:0:1" { add_works; }
 @test "del: GET_DEV_INFO2:EINTR:0:1 TRY_STOP_DEV:EINTR:0:1 DEL_DEV:EINTR:0:1" { del_works; }
 @test "del --force: STOP_DEV:EINTR:0:1 DEL_DEV_ASYNC:EINTR:0:1" { del_works --force; }
 
 # --- what they do not use: with that, the lists above are whole ---
 
-@test "add: GET_FEATURES:EINVAL GET_PARAMS:EINVAL GET_DEV_INFO:EINVAL GET_DEV_INFO2:EINVAL STOP_DEV:EINVAL" { add_works; }
+@test "add: GET_PARAMS:EINVAL GET_DEV_INFO:EINVAL GET_DEV_INFO2:EINVAL STOP_DEV:EINVAL" { add_works; }
 @test "add: DEL_DEV:EINVAL DEL_DEV_ASYNC:EINVAL TRY_STOP_DEV:EINVAL UPDATE_SIZE:EINVAL QUIESCE_DEV:EINVAL" { add_works; }
 @test "add: START_USER_RECOVERY:EINVAL END_USER_RECOVERY:EINVAL REG_BUF:EINVAL UNREG_BUF:EINVAL" { add_works; }
 @test "del: GET_FEATURES:EINVAL GET_PARAMS:EINVAL GET_DEV_INFO:EINVAL STOP_DEV:EINVAL DEL_DEV_ASYNC:EINVAL" { del_works; }

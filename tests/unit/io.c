@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "manage.h"
 #include "model.h"
+#include "path.h"
 #include "size.h"
 #include "stats.h"
 #include "targets.h"
@@ -42,11 +43,18 @@ static void set_option(const struct uc_target_type *type, void *config, const ch
 		fail_msg("%s", err.text);
 }
 
-static void add(struct fixture *f, const char *target, const char *option, const char *arg)
+/* path: NULL for the one that would be chosen. */
+static void add_on(struct fixture *f, const char *target, const char *option, const char *arg,
+		   const char *path)
 {
 	const struct uc_target_type *type = uc_target_find(target);
 	const struct uc_spec spec = {
-		.id = UC_ID_ANY, .queues = 2, .depth = 4, .max_io_size = 64 * 1024};
+		.id = UC_ID_ANY,
+		.queues = 2,
+		.depth = 4,
+		.max_io_size = 64 * 1024,
+		.path = path ? uc_path_find(path) : NULL,
+	};
 	void *config = calloc(1, type->config_size);
 	struct uc_target *opened = NULL;
 	struct uc_added added = {0};
@@ -60,6 +68,11 @@ static void add(struct fixture *f, const char *target, const char *option, const
 	opened->ops->close(opened);
 	free(config);
 	f->id = added.info.dev_id;
+}
+
+static void add(struct fixture *f, const char *target, const char *option, const char *arg)
+{
+	add_on(f, target, option, arg, NULL);
 }
 
 static int io(const struct fixture *f, uint32_t op_flags, uint64_t sector, uint32_t sectors,
@@ -79,13 +92,13 @@ static struct uc_queue_stats counters(const struct fixture *f)
 	return queue;
 }
 
-static int set_up(void **state)
+static int set_up_in(void **state, const char *template)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -1;
-	strcpy(f->root, "/tmp/ublkctl-io-XXXXXX");
+	snprintf(f->root, sizeof(f->root), "%s", template);
 	if (!mkdtemp(f->root) || model_create(f->root, NULL) < 0)
 		return -1;
 	snprintf(f->image, sizeof(f->image), "%s/image", f->root);
@@ -95,6 +108,16 @@ static int set_up(void **state)
 	f->host = model_host(TIMEOUT_MS);
 	*state = f;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_in(state, "/var/tmp/ublkctl-io-XXXXXX");
+}
+
+static int set_up_in_memory(void **state)
+{
+	return set_up_in(state, "/dev/shm/ublkctl-io-XXXXXX");
 }
 
 static int tear_down(void **state)
@@ -146,6 +169,54 @@ static void test_loop(void **state)
 	check_data(f);
 }
 
+static void test_loop_user_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	add_on(f, "loop", "file", f->image, "user-copy");
+	check_data(f);
+}
+
+static void test_loop_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	add_on(f, "loop", "file", f->image, "copy");
+	check_data(f);
+	/* All of it by read and write, and nothing through the mapped file. */
+	assert_true(model_calls(MODEL_OP_SQE(IORING_OP_WRITE)) > 0);
+	assert_true(model_calls(MODEL_OP_SQE(IORING_OP_READ)) > 0);
+}
+
+/* In a memory file system nothing is read or written but what was a hole when it was read. */
+static void test_loop_map(void **state)
+{
+	static unsigned char data[BLOCK];
+	static const unsigned char zeroes[BLOCK];
+	struct fixture *f = *state;
+
+	add_on(f, "loop", "file", f->image, "map");
+	assert_int_equal(io(f, UBLK_IO_OP_READ, 0, SECTORS, data), BLOCK);
+	assert_memory_equal(data, zeroes, BLOCK);
+	assert_int_equal(model_calls(MODEL_OP_SQE(IORING_OP_READ)), 1);
+	memset(data, 0x33, sizeof(data));
+	assert_int_equal(io(f, UBLK_IO_OP_WRITE, 0, SECTORS, data), BLOCK);
+	memset(data, 0, sizeof(data));
+	assert_int_equal(io(f, UBLK_IO_OP_READ, 0, SECTORS, data), BLOCK);
+	assert_int_equal(data[0], 0x33);
+	assert_int_equal(model_calls(MODEL_OP_SQE(IORING_OP_READ)), 1);
+	assert_int_equal(model_calls(MODEL_OP_SQE(IORING_OP_WRITE)), 0);
+	check_data(f);
+}
+
+static void test_ramdisk_user_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	add_on(f, "ramdisk", "size", "1M", "user-copy");
+	check_data(f);
+}
+
 static void test_ramdisk(void **state)
 {
 	struct fixture *f = *state;
@@ -154,17 +225,31 @@ static void test_ramdisk(void **state)
 	check_data(f);
 }
 
-static void test_null(void **state)
+static void check_null(struct fixture *f)
 {
 	static unsigned char data[BLOCK];
 	static const unsigned char zeroes[BLOCK];
-	struct fixture *f = *state;
 
-	add(f, "null", "size", "1M");
 	memset(data, 0x55, sizeof(data));
 	assert_int_equal(io(f, UBLK_IO_OP_WRITE, 0, SECTORS, data), BLOCK);
 	assert_int_equal(io(f, UBLK_IO_OP_READ, 0, SECTORS, data), BLOCK);
 	assert_memory_equal(data, zeroes, BLOCK);
+}
+
+static void test_null(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "null", "size", "1M");
+	check_null(f);
+}
+
+static void test_null_direct(void **state)
+{
+	struct fixture *f = *state;
+
+	add_on(f, "null", "size", "1M", "direct");
+	check_null(f);
 }
 
 /* FLUSH and FUA reach the file: as FSYNC and RWF_DSYNC operations on the ring, counted there. */
@@ -223,11 +308,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_loop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_loop, set_up_in_memory, tear_down),
+		cmocka_unit_test_setup_teardown(test_loop_copy, set_up_in_memory, tear_down),
+		cmocka_unit_test_setup_teardown(test_loop_map, set_up_in_memory, tear_down),
+		cmocka_unit_test_setup_teardown(test_loop_user_copy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_loop_user_copy, set_up_in_memory, tear_down),
 		cmocka_unit_test_setup_teardown(test_ramdisk, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ramdisk_user_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_null, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_null_direct, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_flush, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_truncated, set_up_in_memory, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("io", tests, NULL, NULL);

@@ -103,11 +103,11 @@ static void test_spoiled(void **state)
 		"{}",
 		"{\"schema_version\":1}",
 		"{\"schema_version\":2,\"id\":7,\"cookie\":\"1\",\"pid\":1,\"pid_start\":1,"
-		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\",\"data_path_asked\":false}",
 		"{\"schema_version\":1,\"id\":\"7\",\"cookie\":\"1\",\"pid\":1,\"pid_start\":1,"
-		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\",\"data_path_asked\":false}",
 		"{\"schema_version\":1,\"id\":7,\"cookie\":\"zz\",\"pid\":1,\"pid_start\":1,"
-		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\"}",
+		"\"target\":\"x\",\"backing\":\"\",\"data_path\":\"\",\"data_path_asked\":false}",
 	};
 	struct uc_record read = {.pid = 42};
 
