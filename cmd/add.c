@@ -12,6 +12,7 @@
 #include "manage.h"
 #include "path.h"
 #include "size.h"
+#include "stats.h"
 #include "table.h"
 #include "targets.h"
 
@@ -19,6 +20,8 @@ enum {
 	OPT_TARGET = 2,
 	OPT_ID,
 	OPT_QUEUES,
+	OPT_THREADS,
+	OPT_CPUS,
 	OPT_DEPTH,
 	OPT_MAX_IO_SIZE,
 	OPT_LOGICAL,
@@ -45,6 +48,10 @@ static const struct poptOption add_options[] = {
 	 "what serves the device; see 'ublkctl targets'", "TARGET"},
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id (default: the first free one)", "ID"},
 	{"queues", 'q', POPT_ARG_STRING, NULL, OPT_QUEUES, "hardware queues (default 1)", "COUNT"},
+	{"threads", '\0', POPT_ARG_STRING, NULL, OPT_THREADS,
+	 "threads that serve each queue (default 1)", "COUNT"},
+	{"cpus", '\0', POPT_ARG_STRING, NULL, OPT_CPUS,
+	 "CPUs that they may use, such as 0-3,6 (default: those of the queue)", "LIST"},
 	{"depth", 'd', POPT_ARG_STRING, NULL, OPT_DEPTH, "queue depth, 1 to 4096 (default 128)",
 	 "COUNT"},
 	{"max-io-size", '\0', POPT_ARG_STRING, NULL, OPT_MAX_IO_SIZE,
@@ -139,6 +146,10 @@ static int take_own_option(struct add *add, int option, const char *arg, struct 
 	case OPT_QUEUES:
 		spec->queues_set = true;
 		return parse_count(arg, "--queues", UBLK_MAX_NR_QUEUES, &spec->queues, err);
+	case OPT_THREADS:
+		return parse_count(arg, "--threads", UC_MAX_THREADS, &spec->threads, err);
+	case OPT_CPUS:
+		return uc_cpus_parse(arg, "--cpus", &spec->cpus, err);
 	case OPT_DEPTH:
 		return parse_count(arg, "--depth", UBLK_MAX_QUEUE_DEPTH, &spec->depth, err);
 	case OPT_MAX_IO_SIZE:
@@ -318,6 +329,19 @@ static int add_background(const struct uc_host *host, struct add *add,
 	return -EIO;
 }
 
+static int check_threads(const struct uc_spec *spec, struct uc_error *err)
+{
+	if (spec->threads > spec->depth)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--threads: %u are more than the %u requests of a queue (--depth)",
+			       spec->threads, spec->depth);
+	if (spec->threads * (unsigned)spec->queues > UC_MAX_THREADS)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--threads: %u for each of %u queues are more than %u",
+			       spec->threads, spec->queues, UC_MAX_THREADS);
+	return 0;
+}
+
 static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
 {
 	struct uc_target *target = NULL;
@@ -342,6 +366,7 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	struct add add = {
 		.spec = {.id = UC_ID_ANY,
 			 .queues = UC_DEFAULT_QUEUES,
+			 .threads = UC_DEFAULT_THREADS,
 			 .depth = UC_DEFAULT_DEPTH,
 			 .max_io_size = UC_DEFAULT_MAX_IO_SIZE},
 	};
@@ -351,6 +376,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (close_range(3, ~0U, 0) < 0)
 		return uc_fail_errno(err, errno, "cannot close inherited files");
 	ret = parse(&add, argc, argv, err);
+	if (ret == 0)
+		ret = check_threads(&add.spec, err);
 	if (ret == 0)
 		ret = run(host, &add, err);
 	free(add.config);

@@ -116,43 +116,77 @@ static void put_params(struct json_object *doc, const struct ublk_params *p)
 	json_object_object_add(doc, "params", params);
 }
 
-static struct json_object *queue_object(size_t qid, const struct uc_queue_stats *q, pid_t pid)
+/* A counter of a queue is the sum of those of its threads. */
+static void put_sum(struct json_object *queue, const char *key, const struct uc_stats *stats,
+		    size_t qid, size_t counter)
 {
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < stats->nr_threads; i++) {
+		const char *thread = (const char *)&stats->threads[i];
+
+		if (stats->threads[i].qid == qid)
+			sum += *(const uint64_t *)(thread + counter);
+	}
+	put_number(queue, key, sum);
+}
+
+static struct json_object *queue_object(const struct uc_stats *stats, size_t qid)
+{
+	static const struct {
+		const char *key;
+		size_t counter;
+	} counters[] = {
+		{"in_flight", offsetof(struct uc_thread_stats, in_flight)},
+		{"reads", offsetof(struct uc_thread_stats, reads)},
+		{"writes", offsetof(struct uc_thread_stats, writes)},
+		{"flushes", offsetof(struct uc_thread_stats, flushes)},
+		{"discards", offsetof(struct uc_thread_stats, discards)},
+		{"write_zeroes", offsetof(struct uc_thread_stats, write_zeroes)},
+		{"fua", offsetof(struct uc_thread_stats, fua)},
+		{"read_bytes", offsetof(struct uc_thread_stats, read_bytes)},
+		{"write_bytes", offsetof(struct uc_thread_stats, write_bytes)},
+		{"discard_bytes", offsetof(struct uc_thread_stats, discard_bytes)},
+		{"errors", offsetof(struct uc_thread_stats, errors)},
+	};
 	struct json_object *queue = json_object_new_object();
+
+	put_number(queue, "id", qid);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		put_sum(queue, counters[i].key, stats, qid, counters[i].counter);
+	return queue;
+}
+
+static struct json_object *thread_object(const struct uc_thread_stats *stats, pid_t pid)
+{
+	struct json_object *thread = json_object_new_object();
 	char cpus[256];
 
-	uc_proc_cpus(pid, (pid_t)q->tid, cpus, sizeof(cpus));
-	put_number(queue, "id", qid);
-	put_number(queue, "tid", q->tid);
-	put_text(queue, "cpus", cpus);
-	put_number(queue, "in_flight", q->in_flight);
-	put_number(queue, "reads", q->reads);
-	put_number(queue, "writes", q->writes);
-	put_number(queue, "flushes", q->flushes);
-	put_number(queue, "discards", q->discards);
-	put_number(queue, "write_zeroes", q->write_zeroes);
-	put_number(queue, "fua", q->fua);
-	put_number(queue, "read_bytes", q->read_bytes);
-	put_number(queue, "write_bytes", q->write_bytes);
-	put_number(queue, "discard_bytes", q->discard_bytes);
-	put_number(queue, "errors", q->errors);
-	return queue;
+	uc_proc_cpus(pid, (pid_t)stats->tid, cpus, sizeof(cpus));
+	put_number(thread, "tid", stats->tid);
+	put_number(thread, "queue", stats->qid);
+	put_text(thread, "cpus", cpus);
+	return thread;
 }
 
 static void put_queues(struct json_object *doc, const struct uc_host *host,
 		       const struct uc_device *d)
 {
 	struct json_object *queues = json_object_new_array();
+	struct json_object *threads = json_object_new_array();
 	struct uc_stats *stats = NULL;
 
 	/* Without our record the counters could be of another device that had this id. */
 	if (d->record_state == UC_RECORD_OK && uc_stats_read(host, d->info.dev_id, &stats) == 0) {
-		for (size_t i = 0; i < stats->nr_queues; i++)
+		for (size_t qid = 0; qid < d->info.nr_hw_queues; qid++)
+			json_object_array_add(queues, queue_object(stats, qid));
+		for (size_t i = 0; i < stats->nr_threads; i++)
 			json_object_array_add(
-				queues, queue_object(i, &stats->queues[i], d->info.ublksrv_pid));
+				threads, thread_object(&stats->threads[i], d->info.ublksrv_pid));
 		free(stats);
 	}
 	json_object_object_add(doc, "queues", queues);
+	json_object_object_add(doc, "threads", threads);
 }
 
 static int take_operand(void *ctx, const char *text, struct uc_error *err)

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "affinity.h"
 #include "error.h"
 #include "host.h"
 #include "ublk_abi.h"
@@ -11,12 +12,6 @@
 #define UC_ID_ANY UINT32_MAX /* "the first free id" for ADD_DEV */
 /* The driver allows 1 << 20 devices (UBLK_MAX_UBLKS in ublk_drv.c). */
 #define UC_ID_MAX ((1U << 20) - 1)
-
-/* CPUs as a bit mask, bit N of word N / 64; wide enough for any x86 or arm kernel. */
-#define UC_CPUS_MAX 8192
-struct uc_cpus {
-	uint64_t bits[UC_CPUS_MAX / 64];
-};
 
 /*
  * A client of the driver's control device. Every call waits at most host->timeout_ms, retries

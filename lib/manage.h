@@ -35,4 +35,11 @@ int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,
  */
 int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
 
+/*
+ * Moves the threads of a running device to those CPUs of their queues that are among `cpus`, or
+ * to all of `cpus` if none is.
+ */
+int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *cpus,
+		struct uc_error *err);
+
 #endif

@@ -92,6 +92,14 @@ void uc_proc_cpus(pid_t pid, pid_t tid, char *buf, size_t size)
 	}
 }
 
+bool uc_proc_has_thread(pid_t pid, pid_t tid)
+{
+	char task[64];
+
+	snprintf(task, sizeof(task), "/proc/%d/task/%d", pid, tid);
+	return access(task, F_OK) == 0;
+}
+
 pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except)
 {
 	uc_auto_dir DIR *dir = opendir("/proc");

@@ -20,6 +20,9 @@ void uc_proc_name(pid_t pid, char *buf, size_t size);
 /* CPUs that the thread may run on, as the kernel writes lists ("0-1,4"), "" when unknown. */
 void uc_proc_cpus(pid_t pid, pid_t tid, char *buf, size_t size);
 
+/* Whether `tid` is a thread of process `pid`. */
+bool uc_proc_has_thread(pid_t pid, pid_t tid);
+
 /* First process other than `except` that has the node open; 0 if none is seen. */
 pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except);
 

@@ -11,7 +11,7 @@
 
 #include "log.h"
 
-/* user_data of an SQE: the tag, and whose it is: the driver's (0), the target's, the path's. */
+/* user_data of an SQE: the tag, and whose it is: the driver's (0), the target's, the path's ... */
 #define DATA_TAG_MASK UINT64_C(0xffff)
 #define DATA_TARGET   (UINT64_C(1) << 16)
 #define DATA_PATH     (UINT64_C(1) << 17)
@@ -25,7 +25,11 @@ struct io_uring_sqe *uc_io_sqe(struct uc_queue *queue)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&queue->ring);
 
-	/* A tag has one operation under way at most, and the ring has room for one of each. */
+	/* There is room for one of each tag; batches and the timer take some besides. */
+	if (!sqe) {
+		queue->setup->host->transport->ring_submit(&queue->ring, 0);
+		sqe = io_uring_get_sqe(&queue->ring);
+	}
 	if (!sqe)
 		abort();
 	return sqe;
@@ -91,7 +95,7 @@ static void queue_driver_cmd(struct uc_queue *queue, const struct uc_io *io, uin
 	sqe->addr = io->sqe_addr;
 }
 
-static void count_start(struct uc_queue_stats *stats, const struct ublksrv_io_desc *iod)
+static void count_start(struct uc_thread_stats *stats, const struct ublksrv_io_desc *iod)
 {
 	uc_count(&stats->in_flight, 1);
 	if (iod->op_flags & UBLK_IO_F_FUA)
@@ -117,7 +121,7 @@ static void count_start(struct uc_queue_stats *stats, const struct ublksrv_io_de
 	}
 }
 
-static void count_end(struct uc_queue_stats *stats, const struct ublksrv_io_desc *iod, int res)
+static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_desc *iod, int res)
 {
 	uc_count(&stats->in_flight, UINT64_MAX); /* adds -1 */
 	if (res < 0) {
@@ -193,6 +197,9 @@ static void on_request(struct uc_queue *queue, struct uc_io *io)
 	io->done = 0;
 	io->step = 0;
 	io->ending = false;
+	queue->begun++;
+	if (io->buf)
+		uc_idle_begin(queue);
 	count_start(queue->stats, io->iod);
 	take_begun(queue, io, path->begin ? path->begin(queue, io) : 0);
 }
@@ -226,6 +233,7 @@ static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 static void handle_completions(struct uc_queue *queue)
 {
 	struct io_uring_cqe *cqe;
+	bool timer = false;
 	unsigned seen = 0;
 	unsigned head;
 
@@ -239,6 +247,8 @@ static void handle_completions(struct uc_queue *queue)
 			uc_batch_event(queue, cqe, on_batch_tag);
 		else if (cqe->user_data & DATA_PATH)
 			on_path(queue, io, cqe->res);
+		else if (cqe->user_data & UC_DATA_TIMER)
+			timer = true;
 		else
 			on_driver(queue, io, cqe->res);
 		seen++;
@@ -246,6 +256,8 @@ static void handle_completions(struct uc_queue *queue)
 	io_uring_cq_advance(&queue->ring, seen);
 	if (queue->setup->path->batch)
 		uc_batch_flush(queue);
+	if (timer)
+		uc_idle_end(queue);
 }
 
 void uc_queue_serve(struct uc_queue *queue)
@@ -283,9 +295,9 @@ int uc_queue_fetch(struct uc_queue *queue, struct uc_error *err)
 {
 	int ret;
 
-	for (uint16_t tag = 0; tag < queue->setup->depth; tag++)
-		queue_driver_cmd(queue, &queue->ios[tag], UBLK_U_IO_FETCH_REQ, 0);
-	queue->live = queue->setup->depth;
+	for (uint16_t i = 0; i < queue->nr_tags; i++)
+		queue_driver_cmd(queue, &queue->ios[queue->first_tag + i], UBLK_U_IO_FETCH_REQ, 0);
+	queue->live = queue->nr_tags;
 	do {
 		ret = queue->setup->host->transport->ring_submit(&queue->ring, 0);
 	} while (ret == -EINTR);

@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "ctrl.h"
+#include "idle.h"
 #include "path.h"
 #include "stats.h"
 #include "target.h"
@@ -15,8 +16,9 @@
 /* Index of the character device among the fixed files of a ring. */
 #define UC_CHAR_FD 0
 
-/* Marks the user_data of batch commands. */
+/* Marks the user_data of batch commands, and of the idle timer. */
 #define UC_DATA_BATCH (UINT64_C(1) << 18)
+#define UC_DATA_TIMER (UINT64_C(1) << 19)
 
 /* What all queues of a device share; constant while they run. */
 struct uc_queue_setup {
@@ -25,7 +27,9 @@ struct uc_queue_setup {
 	const struct uc_path *path;
 	uint32_t dev_id;
 	uint16_t depth;
-	uint32_t max_io_size;
+	uint16_t threads; /* of each queue */
+	size_t buf_size;  /* bytes of a tag's buffer: the largest request, in whole pages */
+	const struct uc_cpus *cpus; /* that the threads may use; empty: any */
 	int char_fd;
 
 	/*
@@ -36,21 +40,39 @@ struct uc_queue_setup {
 	void *report_ctx;
 };
 
-/* One queue: a thread with a ring that serves every tag of it. */
+/* Address space for the data of every tag of a queue, for all threads that serve it. */
+struct uc_buffers {
+	char *memory; /* NULL: the path needs none */
+	size_t size;  /* bytes */
+};
+
+/*
+ * A queue as one thread serves it, with a ring of its own. Several threads may serve a queue: each
+ * fetches its share of the tags, or, with batches, whatever request comes next.
+ */
 struct uc_queue {
 	const struct uc_queue_setup *setup;
-	struct uc_queue_stats *stats;
+	struct uc_thread_stats *stats;
 	struct io_uring ring;
 	const struct ublksrv_io_desc *descs;
-	struct uc_io *ios;
-	char *buffers;
+	struct uc_io *ios; /* of all tags */
+	char *buffers;     /* of all tags, or NULL; the server's */
+	uint64_t begun;    /* requests */
+	struct uc_idle idle;
 	struct uc_batch batch; /* if the path is one in batches */
 	unsigned live; /* what the driver will still answer for: tags, or FETCH and requests */
 	uint16_t qid;
-	struct uc_cpus cpus;
+	uint16_t first_tag; /* the thread's share */
+	uint16_t nr_tags;
+	struct uc_cpus cpus; /* of the queue, as the driver has it */
 	pthread_t thread;
 	bool has_thread;
 };
+
+/* Maps the buffers of one queue. *ret_buffers is to be unmapped when no thread uses it. */
+int uc_buffers_map(const struct uc_queue_setup *setup, struct uc_buffers *ret_buffers,
+		   struct uc_error *err);
+void uc_buffers_unmap(struct uc_buffers *buffers);
 
 /* Starts the thread; what happens then is told through setup->report(). */
 int uc_queue_start(struct uc_queue *queue, struct uc_error *err);

@@ -39,7 +39,9 @@ struct server {
 	struct ublksrv_ctrl_dev_info info;
 	struct uc_stats *stats;
 	struct uc_queue_setup setup;
-	struct uc_queue *queues;
+	struct uc_buffers *buffers; /* of each hardware queue */
+	struct uc_queue *queues;    /* as each thread serves them */
+	unsigned nr_threads;
 	int char_fd;
 	int signal_fd;
 	bool added;
@@ -129,6 +131,11 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 			       "data path %s",
 			       names, s->args->target->ops->name, s->path->name);
 	}
+	if (spec->threads > 1 && !(s->info.flags & (UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO)))
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "this kernel's driver lets one thread serve a queue, not %u; use "
+			       "--threads 1, or more queues with -q",
+			       spec->threads);
 	if (s->info.nr_hw_queues != spec->queues && spec->queues_set)
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
 			       "the driver grants %u queues, not %u: it gives at most one per CPU; "
@@ -173,6 +180,7 @@ static int add_device(struct server *s, struct uc_error *err)
 	if (ret < 0)
 		return ret;
 	s->added = true;
+	s->nr_threads = s->info.nr_hw_queues * (unsigned)spec->threads;
 	ret = compare_granted(s, err);
 	if (ret < 0)
 		return ret;
@@ -180,36 +188,62 @@ static int add_device(struct server *s, struct uc_error *err)
 	return uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
 }
 
+/* One of a queue's threads, with its share of the tags. */
+static int start_thread(struct server *s, uint16_t qid, uint16_t nr, const struct uc_cpus *cpus,
+			struct uc_error *err)
+{
+	const struct uc_queue_setup *setup = &s->setup;
+	const unsigned index = (unsigned)qid * setup->threads + nr;
+	const uint16_t end_tag = (uint16_t)(setup->depth * (nr + 1U) / setup->threads);
+	struct uc_queue *queue = &s->queues[index];
+
+	queue->setup = setup;
+	queue->stats = &s->stats->threads[index];
+	queue->buffers = s->buffers[qid].memory;
+	queue->qid = qid;
+	queue->first_tag = (uint16_t)(setup->depth * (unsigned)nr / setup->threads);
+	queue->nr_tags = end_tag - queue->first_tag;
+	queue->cpus = *cpus;
+	return uc_queue_start(queue, err);
+}
+
+static int start_queue(struct server *s, uint16_t qid, struct uc_error *err)
+{
+	struct uc_cpus cpus;
+	int ret = uc_ctrl_get_queue_affinity(s->ctrl, s->info.dev_id, qid, &cpus, err);
+
+	if (ret == 0)
+		ret = uc_buffers_map(&s->setup, &s->buffers[qid], err);
+	for (uint16_t nr = 0; ret == 0 && nr < s->setup.threads; nr++)
+		ret = start_thread(s, qid, nr, &cpus, err);
+	return ret;
+}
+
 static int start_queues(struct server *s, struct uc_error *err)
 {
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int ret = 0;
+
 	s->setup = (struct uc_queue_setup){
 		.host = &s->host,
 		.target = s->args->target,
 		.path = s->path,
 		.dev_id = s->info.dev_id,
 		.depth = s->info.queue_depth,
-		.max_io_size = s->info.max_io_buf_bytes,
+		.threads = s->args->spec->threads,
+		.buf_size = (s->info.max_io_buf_bytes + page - 1) / page * page,
+		.cpus = &s->args->spec->cpus,
 		.char_fd = s->char_fd,
 		.report = on_queue_report,
 		.report_ctx = s,
 	};
-	s->queues = calloc(s->info.nr_hw_queues, sizeof(*s->queues));
-	if (!s->queues)
+	s->buffers = calloc(s->info.nr_hw_queues, sizeof(*s->buffers));
+	s->queues = calloc(s->nr_threads, sizeof(*s->queues));
+	if (!s->buffers || !s->queues)
 		return uc_fail_errno(err, ENOMEM, "queues");
-	for (uint16_t qid = 0; qid < s->info.nr_hw_queues; qid++) {
-		struct uc_queue *queue = &s->queues[qid];
-		int ret;
-
-		queue->setup = &s->setup;
-		queue->stats = &s->stats->queues[qid];
-		queue->qid = qid;
-		ret = uc_ctrl_get_queue_affinity(s->ctrl, s->info.dev_id, qid, &queue->cpus, err);
-		if (ret == 0)
-			ret = uc_queue_start(queue, err);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	for (uint16_t qid = 0; ret == 0 && qid < s->info.nr_hw_queues; qid++)
+		ret = start_queue(s, qid, err);
+	return ret;
 }
 
 static int await_queues(struct server *s, struct uc_error *err)
@@ -222,7 +256,7 @@ static int await_queues(struct server *s, struct uc_error *err)
 	int ret = 0;
 
 	pthread_mutex_lock(&s->mutex);
-	while (s->nr_started < s->info.nr_hw_queues && !s->failed && ret == 0)
+	while (s->nr_started < s->nr_threads && !s->failed && ret == 0)
 		ret = pthread_cond_timedwait(&s->changed, &s->mutex, &until);
 	if (s->failed) {
 		*err = s->failure;
@@ -243,7 +277,7 @@ static int start_device(struct server *s, struct uc_error *err)
 	int ret = uc_node_open_char(&s->host, id, &s->char_fd, err);
 
 	if (ret == 0)
-		ret = uc_stats_create(&s->host, id, s->info.nr_hw_queues, &s->stats, err);
+		ret = uc_stats_create(&s->host, id, s->nr_threads, &s->stats, err);
 	if (ret == 0)
 		ret = start_queues(s, err);
 	if (ret == 0)
@@ -350,9 +384,10 @@ static bool join_queues(struct server *s)
 	const uint64_t deadline = uc_deadline(s->host.timeout_ms);
 	bool all = true;
 
-	for (uint16_t qid = 0; s->queues && qid < s->info.nr_hw_queues; qid++) {
-		if (uc_queue_join(&s->queues[qid], deadline) < 0) {
-			uc_log(LOG_ERR, "device %u queue %u does not end", s->info.dev_id, qid);
+	for (unsigned i = 0; s->queues && i < s->nr_threads; i++) {
+		if (uc_queue_join(&s->queues[i], deadline) < 0) {
+			uc_log(LOG_ERR, "device %u queue %u does not end", s->info.dev_id,
+			       s->queues[i].qid);
 			all = false;
 		}
 	}
@@ -380,6 +415,9 @@ static void take_down(struct server *s, bool delete)
 	if (!join_queues(s))
 		return;
 	uc_stats_unmap(s->stats);
+	for (uint16_t qid = 0; s->buffers && qid < s->info.nr_hw_queues; qid++)
+		uc_buffers_unmap(&s->buffers[qid]);
+	free(s->buffers);
 	free(s->queues);
 	if (s->char_fd >= 0)
 		close(s->char_fd);

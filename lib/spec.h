@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "affinity.h"
+
 #define UC_DEFAULT_QUEUES      1
+#define UC_DEFAULT_THREADS     1
 #define UC_DEFAULT_DEPTH       128
 #define UC_DEFAULT_MAX_IO_SIZE (512U * 1024U)
 
@@ -15,6 +18,7 @@ struct uc_path;
 struct uc_spec {
 	uint32_t id;          /* UC_ID_ANY: the driver chooses */
 	uint16_t queues;      /* 1 to UBLK_MAX_NR_QUEUES */
+	uint16_t threads;     /* that serve each queue, 1 to depth */
 	uint16_t depth;       /* requests in flight per queue, 1 to UBLK_MAX_QUEUE_DEPTH */
 	uint32_t max_io_size; /* bytes, a multiple of 4096 */
 	uint32_t logical_bs;  /* bytes; 0: as the target's data has it */
@@ -22,6 +26,7 @@ struct uc_spec {
 	bool read_only;
 	bool queues_set; /* the user said so, and must get exactly that */
 	bool foreground;
+	struct uc_cpus cpus;        /* that the threads may use; empty: any */
 	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */
 };
 

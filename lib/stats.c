@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "ublk_abi.h"
 
 static void stats_path(const struct uc_host *host, uint32_t id, char *buf, size_t size)
 {
@@ -22,15 +21,15 @@ static size_t round_up(size_t n, size_t unit)
 	return (n + unit - 1) / unit * unit;
 }
 
-static size_t stats_size(uint32_t nr_queues)
+static size_t stats_size(uint32_t nr_threads)
 {
-	return sizeof(struct uc_stats) + nr_queues * sizeof(struct uc_queue_stats);
+	return sizeof(struct uc_stats) + nr_threads * sizeof(struct uc_thread_stats);
 }
 
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_queues,
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads,
 		    struct uc_stats **ret_stats, struct uc_error *err)
 {
-	const size_t size = stats_size(nr_queues);
+	const size_t size = stats_size(nr_threads);
 	uc_auto_close int fd = -1;
 	struct uc_stats *stats;
 	char path[512];
@@ -55,8 +54,8 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_queues,
 	}
 	stats->magic = UC_STATS_MAGIC;
 	stats->version = UC_STATS_VERSION;
-	stats->nr_queues = nr_queues;
-	stats->stride = sizeof(struct uc_queue_stats);
+	stats->nr_threads = nr_threads;
+	stats->stride = sizeof(struct uc_thread_stats);
 	*ret_stats = stats;
 	return 0;
 }
@@ -64,8 +63,8 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_queues,
 static bool is_sound(const struct uc_stats *stats, size_t size)
 {
 	return stats->magic == UC_STATS_MAGIC && stats->version == UC_STATS_VERSION &&
-	       stats->stride == sizeof(struct uc_queue_stats) &&
-	       stats->nr_queues <= UBLK_MAX_NR_QUEUES && stats_size(stats->nr_queues) == size;
+	       stats->stride == sizeof(struct uc_thread_stats) &&
+	       stats->nr_threads <= UC_MAX_THREADS && stats_size(stats->nr_threads) == size;
 }
 
 int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret_stats)
@@ -82,7 +81,7 @@ int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*stats) ||
-	    (size_t)st.st_size > stats_size(UBLK_MAX_NR_QUEUES))
+	    (size_t)st.st_size > stats_size(UC_MAX_THREADS))
 		return -EINVAL;
 	stats = aligned_alloc(UC_CACHE_LINE, round_up((size_t)st.st_size, UC_CACHE_LINE));
 	if (!stats)
@@ -98,7 +97,7 @@ int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret
 void uc_stats_unmap(struct uc_stats *stats)
 {
 	if (stats)
-		munmap(stats, stats_size(stats->nr_queues));
+		munmap(stats, stats_size(stats->nr_threads));
 }
 
 void uc_stats_remove(const struct uc_host *host, uint32_t id)

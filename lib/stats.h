@@ -7,16 +7,19 @@
 
 #include "error.h"
 #include "host.h"
+#include "ublk_abi.h"
 
 #define UC_STATS_MAGIC   0x73746375U /* "ucts" */
 #define UC_STATS_VERSION 1
+#define UC_MAX_THREADS   UBLK_MAX_NR_QUEUES /* of one device */
 #define UC_CACHE_LINE    64
 
 /*
- * What one queue did since its handler started. Only its thread writes (no read-modify-write
- * instruction is needed); others see each counter whole, but not all of one instant.
+ * What one thread did for its queue since the handler started. Only it writes (no
+ * read-modify-write instruction is needed); others see each counter whole, but not all of one
+ * instant.
  */
-struct uc_queue_stats {
+struct uc_thread_stats {
 	alignas(UC_CACHE_LINE) uint64_t reads;
 	uint64_t writes;
 	uint64_t flushes;
@@ -28,16 +31,17 @@ struct uc_queue_stats {
 	uint64_t discard_bytes;
 	uint64_t errors; /* requests answered with an errno */
 	uint64_t in_flight;
-	uint64_t tid; /* the queue's thread */
+	uint64_t tid; /* the thread */
+	uint64_t qid; /* the queue it serves */
 };
 
 /* The shared page of a device: a file in the runtime directory, for anyone to read. */
 struct uc_stats {
 	uint32_t magic;
 	uint32_t version;
-	uint32_t nr_queues;
-	uint32_t stride; /* sizeof(struct uc_queue_stats) of the writer */
-	struct uc_queue_stats queues[];
+	uint32_t nr_threads;
+	uint32_t stride; /* sizeof(struct uc_thread_stats) of the writer */
+	struct uc_thread_stats threads[];
 };
 
 static inline void uc_count(uint64_t *counter, uint64_t add)
@@ -46,7 +50,7 @@ static inline void uc_count(uint64_t *counter, uint64_t add)
 }
 
 /* Makes the file anew and maps it. *ret_stats is unmapped with uc_stats_unmap(). */
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_queues,
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads,
 		    struct uc_stats **ret_stats, struct uc_error *err);
 /*
  * A copy of another process's counters, to be freed; -ENOENT, or -EINVAL when the file is

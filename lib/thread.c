@@ -4,7 +4,6 @@
  * thread that fetched it, and io_uring a ring to the thread that submits.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,6 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-/* Besides one for each tag: FETCH and COMMIT of batches. */
-#define NR_OWN_SQES 2U
-
 static size_t page_up(size_t n)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -34,11 +30,6 @@ static size_t page_up(size_t n)
 static size_t descs_size(const struct uc_queue *queue)
 {
 	return page_up(queue->setup->depth * sizeof(struct ublksrv_io_desc));
-}
-
-static size_t buffers_size(const struct uc_queue *queue)
-{
-	return (size_t)queue->setup->depth * page_up(queue->setup->max_io_size);
 }
 
 static int map_descs(struct uc_queue *queue, struct uc_error *err)
@@ -56,30 +47,44 @@ static int map_descs(struct uc_queue *queue, struct uc_error *err)
 	return 0;
 }
 
+int uc_buffers_map(const struct uc_queue_setup *setup, struct uc_buffers *ret_buffers,
+		   struct uc_error *err)
+{
+	const size_t size = setup->depth * setup->buf_size;
+	void *map;
+
+	if (!setup->path->needs_buffer || !uc_target_has_file(setup->target))
+		return 0;
+	/* Address space only: a page is there from its first use on. */
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (map == MAP_FAILED)
+		return uc_fail_errno(err, errno, "I/O buffers of %zu bytes", size);
+	*ret_buffers = (struct uc_buffers){.memory = map, .size = size};
+	return 0;
+}
+
+void uc_buffers_unmap(struct uc_buffers *buffers)
+{
+	if (buffers->memory)
+		munmap(buffers->memory, buffers->size);
+	*buffers = (struct uc_buffers){0};
+}
+
 static int alloc_ios(struct uc_queue *queue, struct uc_error *err)
 {
 	const struct uc_queue_setup *setup = queue->setup;
-	const size_t stride = page_up(setup->max_io_size);
 
 	queue->ios = calloc(setup->depth, sizeof(*queue->ios));
 	if (!queue->ios)
 		return uc_fail_errno(err, ENOMEM, "queue %u", queue->qid);
-	if (setup->path->needs_buffer && uc_target_has_file(setup->target)) {
-		/* Address space only: a page is there from its first use on. */
-		void *map = mmap(NULL, buffers_size(queue), PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (map == MAP_FAILED)
-			return uc_fail_errno(err, errno, "queue %u: I/O buffers of %zu bytes",
-					     queue->qid, buffers_size(queue));
-		queue->buffers = map;
-	}
 	for (uint16_t tag = 0; tag < setup->depth; tag++) {
 		struct uc_io *io = &queue->ios[tag];
 
 		io->tag = tag;
 		io->iod = &queue->descs[tag];
 		if (queue->buffers)
-			io->buf = queue->buffers + tag * stride;
+			io->buf = queue->buffers + tag * setup->buf_size;
 		if (setup->path->prepare)
 			setup->path->prepare(io);
 	}
@@ -94,29 +99,21 @@ static int open_ring(struct uc_queue *queue, struct uc_error *err)
 	int ret;
 
 	memcpy(fds + 1, target->fds, target->nr_fds * sizeof(fds[0]));
-	ret = setup->host->transport->ring_init(&queue->ring, setup->depth + NR_OWN_SQES, fds,
-						1 + target->nr_fds,
+	ret = setup->host->transport->ring_init(&queue->ring, setup->depth, fds, 1 + target->nr_fds,
 						setup->path->fixed ? setup->depth : 0);
 	return ret < 0 ? uc_fail(err, UC_FAILED, -ret, "queue %u: cannot make an io_uring: %s",
 				 queue->qid, uc_errno_text(-ret))
 		       : 0;
 }
 
-/* The driver's wish intersected with what we may use; anything else is only slower. */
 static void pin_thread(const struct uc_queue *queue)
 {
-	cpu_set_t allowed;
-	cpu_set_t wanted;
+	const int ret = uc_affinity_set(gettid(), &queue->cpus, queue->setup->cpus);
 
-	CPU_ZERO(&wanted);
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return;
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && (queue->cpus.bits[cpu / 64] >> (cpu % 64) & 1))
-			CPU_SET(cpu, &wanted);
-	if (CPU_COUNT(&wanted) == 0 || sched_setaffinity(0, sizeof(wanted), &wanted) < 0)
-		uc_log(LOG_WARNING, "device %u queue %u: not pinned to the CPUs of its queue",
-		       queue->setup->dev_id, queue->qid);
+	/* Any CPU will do; another is only slower. */
+	if (ret < 0)
+		uc_log(LOG_WARNING, "device %u queue %u: not pinned to the CPUs of its queue: %s",
+		       queue->setup->dev_id, queue->qid, uc_errno_text(-ret));
 }
 
 static void prepare_thread(const struct uc_queue *queue)
@@ -131,17 +128,15 @@ static void prepare_thread(const struct uc_queue *queue)
 		uc_log(LOG_WARNING, "device %u queue %u: IO_FLUSHER not set: %s",
 		       queue->setup->dev_id, queue->qid, uc_errno_text(errno));
 	pin_thread(queue);
+	uc_count(&queue->stats->qid, queue->qid);
 	uc_count(&queue->stats->tid, (uint64_t)gettid());
 }
 
 static void release_memory(struct uc_queue *queue)
 {
-	if (queue->buffers)
-		munmap(queue->buffers, buffers_size(queue));
 	if (queue->descs)
 		munmap((void *)(uintptr_t)queue->descs, descs_size(queue));
 	free(queue->ios);
-	queue->buffers = NULL;
 	queue->descs = NULL;
 	queue->ios = NULL;
 }

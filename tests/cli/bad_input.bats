@@ -78,6 +78,23 @@ many() { printf "$2%.0s" $(seq "$1"); }
 }
 @test "add -t null -d 0" { refused 2 "add: --depth: '0' is out of range; give a number from 1 to 4096"; }
 @test "add -t null -d 4097" { refused 2 "add: --depth: '4097' is out of range; give a number from 1 to 4096"; }
+@test "add -t null --threads 0" { refused 2 "add: --threads: '0' is out of range; give a number from 1 to 4096"; }
+@test "add -t null -d 4 --threads 5" { refused 2 'add: --threads: 5 are more than the 4 requests of a queue (--depth)'; }
+@test "add -t null -q 4096 --threads 2" { refused 2 'add: --threads: 2 for each of 4096 queues are more than 4096'; }
+@test "add -t null --cpus all" { refused 2 "add: --cpus: 'all' is not a list of CPUs such as 0-3,6"; }
+@test "add -t null --data-path fast" {
+	refused 2 "add: --data-path: there is no path 'fast'; 'ublkctl help add' lists them"
+}
+@test "add -t null --data-path copy" {
+	refused 3 'add: data path copy does not suit this null: it is for a file or a block device; use --data-path auto'
+}
+@test "add -t null --data-path auto-reg" {
+	refused 3 'add: data path auto-reg does not suit this null: it is for a file or a block device; use --data-path auto'
+}
+@test "add -t loop -f image --data-path batch-copy" {
+	image 1M
+	refused 3 "add: data path batch-copy needs batch-io, which this kernel's driver does not have; use --data-path auto"
+}
 @test "add -t null -d 1.5" { refused 2 "add: --depth: '1.5' is not a whole number from 1 to 4096"; }
 @test "add -t null -d" { refused 2 "add: option '-d' needs an argument"; }
 
@@ -244,6 +261,20 @@ many() { printf "$2%.0s" $(seq "$1"); }
 @test "show abc" { refused 2 "show: 'abc' $not_a_device"; }
 @test "show 5" { refused 6 "show: device 5 does not exist; 'ublkctl list' shows those that do"; }
 @test "show --raw 0" { refused 2 "show: unknown option '--raw'"; }
+@test "set" { refused 2 'set: give one device: an id or a path'; }
+@test "set 0" { device 0 -t null; refused 2 'set: nothing to set: give --cpus LIST'; }
+@test "set --cpus 0" { refused 2 'set: give one device: an id or a path'; }
+@test "set --cpus 0 0 1" { refused 2 'set: give one device: an id or a path'; }
+@test "set --cpus 0 5" { refused 6 "set: device 5 does not exist; 'ublkctl list' shows those that do"; }
+@test "set --cpus '' 0" { refused 2 "set: --cpus: '' is not a list of CPUs such as 0-3,6"; }
+@test "set --cpus 0, 0" { refused 2 "set: --cpus: '0,' is not a list of CPUs such as 0-3,6"; }
+@test "set --cpus 3-1 0" { refused 2 "set: --cpus: '3-1' is not a list of CPUs such as 0-3,6"; }
+@test "set --cpus 8192 0" { refused 2 "set: --cpus: '8192' is not a list of CPUs such as 0-3,6"; }
+@test "set --cpus -1 0" { refused 2 "set: --cpus: '-1' is not a list of CPUs such as 0-3,6"; }
+@test "set --cpus 8000 0" {
+	device 0 -t null
+	refused 1 'set: --cpus: the handler of device 0 may use none of these CPUs'
+}
 @test "del" { device 0 -t null; refused 2 'del: no device: give an id, a path, or --all'; }
 @test "del --force" { device 0 -t null; refused 2 'del: no device: give an id, a path, or --all'; }
 @test "del 5" { device 0 -t null; refused 6 "del: device 5 does not exist; 'ublkctl list' shows those that do"; }

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # jq's variables; tmp, root, out ... are set by helpers
 load helpers
 
-commands='add list show del features targets help'
+commands='add list show set del features targets help'
 
 # printed TEXT: so, to the byte, on stdout
 printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
@@ -466,13 +466,14 @@ two_devices() {
 		.max_io_bytes == 524288 and (.features | index("ioctl-encode") != null) and
 		.params.logical_block_size == 512 and .params.dev_sectors == 3072 and .params.volatile_cache == true and
 		.params.fua == true and (.queues | length == 1) and
-		([.queues[0] | del(.cpus)[] | type] | unique == ["number"]) and (.queues[0].cpus | type == "string")' \
+		([.queues[0][] | type] | unique == ["number"]) and
+		(.threads | length == 1 and (.[0] | .queue == 0 and (.cpus | type == "string")))' \
 		--arg root "$root" --arg file "$PWD/image" <<<"$out"
 }
 @test "show: the threads of the queues are the handler's" {
 	local tid
 	two_devices
-	for tid in $(shown '.queues[].tid'); do [[ -d /proc/$(shown .pid)/task/$tid ]]; done
+	for tid in $(shown '.threads[].tid'); do [[ -d /proc/$(shown .pid)/task/$tid ]]; done
 	same "$(shown '.queues | map(.id) | tostring')" '[0,1]'
 	same "$(shown '[.queues[] | .in_flight, .reads, .errors] | add')" 0
 }
@@ -484,7 +485,8 @@ two_devices() {
 	grep -qE "^backing: +$PWD/image$" "$tmp/out"
 	grep -qE '^  logical block size: +512B \(512 bytes\)$' "$tmp/out"
 	grep -qE '^features: .*ioctl-encode' "$tmp/out"
-	grep -qE '^ID +TID CPUS +IN-FLIGHT READS' "$tmp/out"
+	grep -qE '^ID +IN-FLIGHT READS' "$tmp/out"
+	grep -qE '^ +TID +QUEUE +CPUS$' "$tmp/out"
 	works show -n 7
 	works show 7 7
 }
@@ -567,4 +569,46 @@ two_devices() {
 	printed null loop ramdisk
 	works targets --json
 	jq -e '.schema_version == 1 and ([.targets[].target] == ["null", "loop", "ramdisk"])' <<<"$out"
+}
+
+# --- threads and CPUs ---
+
+@test "add --threads: each serves a share of the queue" {
+	works add -t ramdisk -s 1M -q 2 -d 5 --threads 3
+	same "$(shown '.threads | map(.queue) | tostring')" '[0,0,0,1,1,1]'
+	same "$(shown '.threads | map(.tid) | unique | length')" 6
+	same "$(shown '.queues | length')" 2
+}
+@test "add --threads: not on Linux 6.12" {
+	old_driver
+	refused 3 "add: this kernel's driver lets one thread serve a queue, not 2; use --threads 1, or more queues with -q" \
+		add -t null --threads 2
+	nothing_left
+}
+@test "add --cpus" {
+	works add -t null --cpus 0,0-0
+	same "$(shown '.threads | map(.cpus) | tostring')" '["0"]'
+}
+@test "set --cpus" {
+	works add -t null -q 2
+	works set 0 --cpus 1
+	same "$(shown '.threads | map(.cpus) | unique | tostring')" '["1"]'
+	works set --cpus 0-1 -n 0
+	[[ $(shown '.threads[0].cpus') =~ ^[01](-1)?$ ]]
+	works set --cpus 0 "$root/dev/ublkb0"
+	same "$(shown '.threads | map(.cpus) | unique | tostring')" '["0"]'
+}
+@test "set --cpus: the handler is dead" {
+	works add -t null
+	local pid
+	pid=$(shown .pid)
+	kill -9 "$pid"
+	wait_until 10 exited "$pid"
+	invoke set --cpus 0 0
+	one_line 1 "set: the handler of device 0 is not running; see 'ublkctl list'"
+}
+@test "set --cpus: another program's device, or a lost record" {
+	works add -t null
+	mv "$root/run/0.json" "$tmp"
+	refused 1 "set: there is no record of device 0, so its threads are not known" set --cpus 0 0
 }

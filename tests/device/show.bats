@@ -35,7 +35,7 @@ counts() {
 	fio_adds --rw=randrw --bsrange=4k-64k --iodepth=32 --size=16m --offset_increment=16m
 	read -ra after < <(sysfs stat)
 	# The kernel's own: reads and writes of the device, and in sectors
-	shown ".queues | length == 2 and all(.reads > 50 and .writes > 50) and (map(.tid) | unique | length == 2)"
+	shown "(.queues | length == 2 and all(.reads > 50 and .writes > 50)) and (.threads | map(.tid) | unique | length == 2)"
 	disk=$((after[0] - before[0] + after[4] - before[4]))
 	i=$(jq '[.jobs[] | .read.total_ios + .write.total_ios] | add' "$tmp/fio.json")
 	same "$disk" "$i" "the kernel's count"
@@ -96,7 +96,7 @@ busy() { read -r reads _ <"/sys/block/${dev#/dev/}/stat" && ((reads > 500)); }
 		.nr_queues == 2 and .queue_depth == 64 and .data_path == "copy" and .read_only == false and .state == "LIVE"'
 	listed '.[0] | .queues == 2 and .depth == 64 and .size == 8388608 and .ro == false'
 	# Each queue's thread is the handler's, and where show says it may run.
-	ublkctl show --json "$id" | jq -r '.queues[] | "\(.tid) \(.cpus)"' >"$tmp/threads"
+	ublkctl show --json "$id" | jq -r '.threads[] | "\(.tid) \(.cpus)"' >"$tmp/threads"
 	while read -r tid cpus; do
 		grep -qx "Cpus_allowed_list:	$cpus" "/proc/$pid/task/$tid/status"
 	done <"$tmp/threads"

@@ -120,7 +120,7 @@ static void assert_nothing_left(const char *what)
 static int add(uint32_t *ret_id, struct uc_error *err)
 {
 	const struct uc_spec spec = {
-		.id = UC_ID_ANY, .queues = 2, .depth = 4, .max_io_size = 64 * 1024};
+		.id = UC_ID_ANY, .queues = 2, .threads = 1, .depth = 4, .max_io_size = 64 * 1024};
 	void *config = calloc(1, type->config_size);
 	struct uc_target *target = NULL;
 	struct uc_added added = {0};

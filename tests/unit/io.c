@@ -51,6 +51,7 @@ static void add_on(struct fixture *f, const char *target, const char *option, co
 	const struct uc_spec spec = {
 		.id = UC_ID_ANY,
 		.queues = 2,
+		.threads = 1,
 		.depth = 4,
 		.max_io_size = 64 * 1024,
 		.path = path ? uc_path_find(path) : NULL,
@@ -81,13 +82,13 @@ static int io(const struct fixture *f, uint32_t op_flags, uint64_t sector, uint3
 	return model_io(f->id, 0, op_flags, sector, sectors, data, TIMEOUT_MS);
 }
 
-static struct uc_queue_stats counters(const struct fixture *f)
+static struct uc_thread_stats counters(const struct fixture *f)
 {
 	struct uc_stats *stats = NULL;
-	struct uc_queue_stats queue;
+	struct uc_thread_stats queue;
 
 	assert_int_equal(uc_stats_read(&f->host, f->id, &stats), 0);
-	queue = stats->queues[0];
+	queue = stats->threads[0];
 	free(stats);
 	return queue;
 }

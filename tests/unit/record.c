@@ -142,10 +142,10 @@ static void test_stats(void **state)
 
 	(void)state;
 	assert_int_equal(uc_stats_create(&host, 7, 3, &mine, &err), 0);
-	uc_count(&mine->queues[2].reads, 5);
+	uc_count(&mine->threads[2].reads, 5);
 	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
-	assert_int_equal(copy->nr_queues, 3);
-	assert_int_equal(copy->queues[2].reads, 5);
+	assert_int_equal(copy->nr_threads, 3);
+	assert_int_equal(copy->threads[2].reads, 5);
 	free(copy);
 	snprintf(path, sizeof(path), "%s/7.stats", dir);
 	assert_int_equal(truncate(path, 100), 0);

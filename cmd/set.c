@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "manage.h"
+#include "select.h"
+
+enum { OPT_ID = 2, OPT_CPUS };
+
+struct set {
+	struct selection selection;
+	struct uc_cpus cpus;
+};
+
+static const struct poptOption set_options[] = {
+	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
+	{"cpus", '\0', POPT_ARG_STRING, NULL, OPT_CPUS,
+	 "CPUs that the threads of its queues may use, such as 0-3,6", "LIST"},
+	POPT_TABLEEND,
+};
+
+static int take_operand(void *ctx, const char *text, struct uc_error *err)
+{
+	struct set *set = ctx;
+
+	return select_text(&set->selection, text, err);
+}
+
+static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
+{
+	struct set *set = ctx;
+
+	return option == OPT_ID ? take_operand(ctx, arg, err)
+				: uc_cpus_parse(arg, "--cpus", &set->cpus, err);
+}
+
+static int set_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
+{
+	struct set set = {.selection = {.host = host}};
+	const struct option_parser parser = {
+		.command = &set_command,
+		.options = set_options,
+		.take = take_option,
+		.operand = take_operand,
+		.ctx = &set,
+	};
+	int ret = options_parse(&parser, argc, argv, err);
+
+	if (ret == 0 && set.selection.count != 1)
+		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
+	if (ret == 0 && uc_cpus_is_empty(&set.cpus))
+		ret = uc_fail(err, UC_USAGE, EINVAL, "nothing to set: give --cpus LIST");
+	if (ret == 0)
+		ret = uc_set_cpus(host, set.selection.ids[0], &set.cpus, err);
+	free(set.selection.ids);
+	return ret;
+}
+
+const struct command set_command = {
+	.name = "set",
+	.summary = "change how a running device is served",
+	.synopsis = "--cpus LIST ID|PATH",
+	.run = set_run,
+};

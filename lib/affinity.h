@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_AFFINITY_H
+#define UC_AFFINITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+/* CPUs as a bit mask, bit N of word N / 64; wide enough for any x86 or arm kernel. */
+#define UC_CPUS_MAX 8192
+struct uc_cpus {
+	uint64_t bits[UC_CPUS_MAX / 64];
+};
+
+/* A list as taskset and cpuset take it: "0-3,6". `what` names the option in the message. */
+int uc_cpus_parse(const char *text, const char *what, struct uc_cpus *ret_cpus,
+		  struct uc_error *err);
+
+/* No CPU at all, which stands for "not said". */
+bool uc_cpus_is_empty(const struct uc_cpus *cpus);
+
+/*
+ * Lets a thread run on those of the queue's CPUs that are in `allowed`, or on all of `allowed` if
+ * none is. Empty `allowed`: on those that the thread may use already. A negative errno if the
+ * kernel lets it run on none of them.
+ */
+int uc_affinity_set(pid_t tid, const struct uc_cpus *queue, const struct uc_cpus *allowed);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes to a device that runs. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cleanup.h"
+#include "manage.h"
+#include "proc.h"
+#include "stats.h"
+
+/* The counters tell which threads there are; only of a handler that is known to be ours. */
+static int read_threads(const struct uc_host *host, const struct uc_device *d,
+			struct uc_stats **ret_stats, struct uc_error *err)
+{
+	const uint32_t id = d->info.dev_id;
+	int ret;
+
+	if (d->record_state != UC_RECORD_OK)
+		return uc_fail(err, UC_FAILED, ENOENT,
+			       "there is no record of device %u, so its threads are not known", id);
+	ret = uc_stats_read(host, id, ret_stats);
+	if (ret < 0)
+		return uc_fail(err, UC_FAILED, -ret, "the counters of device %u: %s", id,
+			       uc_errno_text(-ret));
+	return 0;
+}
+
+static int set_thread(struct uc_ctrl *ctrl, const struct uc_device *d,
+		      const struct uc_thread_stats *thread, const struct uc_cpus *cpus,
+		      struct uc_error *err)
+{
+	const uint32_t id = d->info.dev_id;
+	const pid_t tid = (pid_t)thread->tid;
+	struct uc_cpus queue;
+	int ret;
+
+	if (!uc_proc_has_thread(d->record.pid, tid))
+		return uc_fail(err, UC_FAILED, ESRCH,
+			       "the handler of device %u is not running; see 'ublkctl list'", id);
+	ret = uc_ctrl_get_queue_affinity(ctrl, id, (uint16_t)thread->qid, &queue, err);
+	if (ret < 0)
+		return ret;
+	ret = uc_affinity_set(tid, &queue, cpus);
+	if (ret == -EINVAL)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "--cpus: the handler of device %u may use none of these CPUs", id);
+	return ret < 0 ? uc_fail_errno(err, -ret, "thread %d of device %u", tid, id) : 0;
+}
+
+int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *cpus,
+		struct uc_error *err)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	uc_auto_free struct uc_stats *stats = NULL;
+	struct uc_device device = {0};
+	int ret = uc_ctrl_open(host, &ctrl, err);
+
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &device, err);
+	if (ret == 0)
+		ret = read_threads(host, &device, &stats, err);
+	for (size_t i = 0; ret == 0 && i < stats->nr_threads; i++)
+		ret = set_thread(ctrl, &device, &stats->threads[i], cpus, err);
+	return ret;
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# Threads of a queue, where they may run, and what a handler costs that has nothing to do.
+# shellcheck disable=SC2154  # tmp, dev, id, pid ... are set by helpers
+load helpers
+
+new_kernel() { ublkctl features --json | jq -e '.features[] | select(.feature == "per-io-daemon") | .driver' >/dev/null; }
+
+verify() {
+	run_check fio --name=v --filename="$dev" --ioengine=io_uring --direct=1 --rw=randwrite --bsrange=4k-64k \
+		--iodepth=32 --numjobs=2 --size=8m --offset_increment=8m --verify=crc32c --verify_fatal=1
+}
+
+# shares PATH OPTION...: two threads serve one queue, right, and both of them
+shares() {
+	local path=$1
+	shift
+	if ! new_kernel; then
+		must_fail 3 ublkctl add "$@" --threads 2
+		return
+	fi
+	add "$@" --threads 2 --data-path "$path"
+	shown '(.queues | length == 1) and (.threads | map(.queue) == [0, 0]) and (.threads | map(.tid) | unique | length == 2)'
+	verify
+	for thread in $(ublkctl show --json "$id" | jq '.threads[].tid'); do
+		(($(awk '/^voluntary/ {print $2}' "/proc/$pid/task/$thread/status") > 20))
+	done
+	run_check ublkctl del "$id"
+}
+
+@test "two threads for a queue: loop, copy" { truncate -s 16M "$tmp/image"; shares copy -t loop -f "$tmp/image"; }
+@test "two threads for a queue: loop, batch-copy" { truncate -s 16M "$tmp/image"; shares batch-copy -t loop -f "$tmp/image"; }
+@test "two threads for a queue: loop, auto-reg" { truncate -s 16M "$tmp/image"; shares auto-reg -t loop -f "$tmp/image"; }
+@test "two threads for a queue: ramdisk, direct" { shares direct -t ramdisk -s 16M; }
+@test "two threads for a queue: ramdisk, batch-user-copy" { shares batch-user-copy -t ramdisk -s 16M; }
+
+@test "--cpus and set --cpus" {
+	add -t null --cpus 1
+	shown '.threads | map(.cpus) == ["1"]'
+	run_check ublkctl set "$dev" --cpus 0
+	shown '.threads | map(.cpus) == ["0"]'
+	run_check ublkctl set --cpus 0-1 -n "$id"
+	shown '.threads | map(.cpus) == ["0-1"]'
+}
+
+private_kib() { awk '/^Private/ {sum += $2} END {print sum}' "/proc/$pid/smaps_rollup"; }
+small() { (($(private_kib) < 1024)); }
+cpu_ticks() { awk '{print $14 + $15}' "/proc/$pid/stat"; }
+
+# rests OPTION...: with depth 128, small when new, and again some seconds after work with right data
+rests() {
+	local ticks
+	add "$@" -d 128
+	small
+	verify
+	wait_until 20 small
+	ticks=$(cpu_ticks)
+	sleep 6
+	same "$(cpu_ticks)" "$ticks" 'CPU time of a handler without work'
+	# Memory that was given back is taken again.
+	verify
+}
+
+@test "a handler at rest: loop, copy" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image" --data-path copy; }
+@test "a handler at rest: loop" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image"; }
+@test "a handler at rest: ramdisk" { rests -t ramdisk -s 16M; }
+@test "a handler at rest: null" {
+	add -t null -d 128
+	small
+}
+
+# Buffers are given back while requests come and go: no data may be lost with them.
+@test "buffers are given back between requests, again and again" {
+	local i
+	truncate -s 16M "$tmp/image"
+	add -t loop -f "$tmp/image" --data-path copy
+	for i in {1..3}; do
+		run_check fio --name=v --filename="$dev" --ioengine=io_uring --direct=1 --rw=randwrite --bs=64k --iodepth=64 \
+			--size=8m --thinktime=1300ms --thinktime_blocks=64 --verify=crc32c --verify_fatal=1
+		sleep 4
+	done
+}
