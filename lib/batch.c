@@ -182,8 +182,9 @@ static int announce(struct uc_queue *queue)
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	for (uint16_t i = 0; i < queue->nr_tags; i++)
-		uc_batch_commit(queue, &queue->ios[queue->first_tag + i], 0);
+	for (unsigned tag = queue->first_tag; tag < queue->setup->depth;
+	     tag += queue->setup->threads)
+		uc_batch_commit(queue, &queue->ios[tag], 0);
 	send_elements(queue, UBLK_U_IO_PREP_IO_CMDS, 0, EVENT_PREP);
 	ret = queue->setup->host->transport->ring_submit(&queue->ring, 1);
 	if (ret < 0)

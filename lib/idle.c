@@ -33,18 +33,23 @@ void uc_idle_begin(struct uc_queue *queue)
 		set_timer(queue);
 }
 
+static void give_back(const struct uc_queue *queue)
+{
+	const struct uc_queue_setup *setup = queue->setup;
+
+	for (unsigned tag = queue->first_tag; tag < setup->depth; tag += setup->threads)
+		(void)madvise(queue->ios[tag].buf, setup->buf_size, MADV_DONTNEED);
+}
+
 /*
  * The driver copies a WRITE into its buffer when this thread waits, and at no other time: that is
  * what DEFER_TASKRUN says. So with no request and no completion left, no buffer is in use.
  */
 void uc_idle_end(struct uc_queue *queue)
 {
-	const size_t size = queue->setup->buf_size;
-
 	queue->idle.has_timer = false;
 	if (queue->begun != queue->idle.seen || queue->stats->in_flight)
 		set_timer(queue);
 	else
-		(void)madvise(queue->buffers + queue->first_tag * size, queue->nr_tags * size,
-			      MADV_DONTNEED);
+		give_back(queue);
 }

@@ -295,9 +295,11 @@ int uc_queue_fetch(struct uc_queue *queue, struct uc_error *err)
 {
 	int ret;
 
-	for (uint16_t i = 0; i < queue->nr_tags; i++)
-		queue_driver_cmd(queue, &queue->ios[queue->first_tag + i], UBLK_U_IO_FETCH_REQ, 0);
-	queue->live = queue->nr_tags;
+	for (unsigned tag = queue->first_tag; tag < queue->setup->depth;
+	     tag += queue->setup->threads) {
+		queue_driver_cmd(queue, &queue->ios[tag], UBLK_U_IO_FETCH_REQ, 0);
+		queue->live++;
+	}
 	do {
 		ret = queue->setup->host->transport->ring_submit(&queue->ring, 0);
 	} while (ret == -EINTR);

@@ -62,8 +62,7 @@ struct uc_queue {
 	struct uc_batch batch; /* if the path is one in batches */
 	unsigned live; /* what the driver will still answer for: tags, or FETCH and requests */
 	uint16_t qid;
-	uint16_t first_tag; /* the thread's share */
-	uint16_t nr_tags;
+	uint16_t first_tag;  /* the thread's share: this one, and every setup->threads-th after */
 	struct uc_cpus cpus; /* of the queue, as the driver has it */
 	pthread_t thread;
 	bool has_thread;

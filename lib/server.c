@@ -194,15 +194,14 @@ static int start_thread(struct server *s, uint16_t qid, uint16_t nr, const struc
 {
 	const struct uc_queue_setup *setup = &s->setup;
 	const unsigned index = (unsigned)qid * setup->threads + nr;
-	const uint16_t end_tag = (uint16_t)(setup->depth * (nr + 1U) / setup->threads);
 	struct uc_queue *queue = &s->queues[index];
 
 	queue->setup = setup;
 	queue->stats = &s->stats->threads[index];
 	queue->buffers = s->buffers[qid].memory;
 	queue->qid = qid;
-	queue->first_tag = (uint16_t)(setup->depth * (unsigned)nr / setup->threads);
-	queue->nr_tags = end_tag - queue->first_tag;
+	/* Interleaved, since low tags are given out first. */
+	queue->first_tag = nr;
 	queue->cpus = *cpus;
 	return uc_queue_start(queue, err);
 }

@@ -90,7 +90,7 @@ busy() { read -r reads _ <"/sys/block/${dev#/dev/}/stat" && ((reads > 500)); }
 
 @test "show and list say what was asked for" {
 	truncate -s 8M "$tmp/image"
-	add_device -t loop -f "$tmp/image" -q 2 -d 64
+	add_device -t loop -f "$tmp/image" -q 2 -d 64 --data-path copy
 	same "$(ublkctl show --json "$dev")" "$(ublkctl show --json -n "$id")"
 	shown '.schema_version == 1 and .target == "loop" and .backing == "'"$tmp"'/image" and .size == 8388608 and
 		.nr_queues == 2 and .queue_depth == 64 and .data_path == "copy" and .read_only == false and .state == "LIVE"'
