@@ -60,6 +60,8 @@ int uc_buffers_map(const struct uc_queue_setup *setup, struct uc_buffers *ret_bu
 		   -1, 0);
 	if (map == MAP_FAILED)
 		return uc_fail_errno(err, errno, "I/O buffers of %zu bytes", size);
+	/* Else the first 4 KiB that are used take 2 MiB. */
+	(void)madvise(map, size, MADV_NOHUGEPAGE);
 	*ret_buffers = (struct uc_buffers){.memory = map, .size = size};
 	return 0;
 }
