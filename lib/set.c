@@ -59,6 +59,8 @@ int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *c
 		ret = uc_device_get(host, ctrl, id, &device, err);
 	if (ret == 0)
 		ret = read_threads(host, &device, &stats, err);
+	if (ret < 0 || !stats)
+		return ret;
 	for (size_t i = 0; ret == 0 && i < stats->nr_threads; i++)
 		ret = set_thread(ctrl, &device, &stats->threads[i], cpus, err);
 	return ret;

@@ -74,10 +74,9 @@ rests() {
 
 # Buffers are given back while requests come and go: no data may be lost with them.
 @test "buffers are given back between requests, again and again" {
-	local i
 	truncate -s 16M "$tmp/image"
 	add_device -t loop -f "$tmp/image" --data-path copy
-	for i in {1..3}; do
+	for _ in {1..3}; do
 		run_check fio --name=v --filename="$dev" --ioengine=io_uring --direct=1 --rw=randwrite --bs=64k --iodepth=64 \
 			--size=8m --thinktime=1300ms --thinktime_blocks=64 --verify=crc32c --verify_fatal=1
 		sleep 4
