@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # what suites and guest use
 # The verbs of the suites. A figure is a line of JSON on stdout:
 #   {kernel, suite, group, name, path, auto, cell, value}
 # A group is a table of things that can be compared; a name is a row, by path if it is ours; a cell is a column.
@@ -12,7 +13,7 @@ ublkctl() { "$UBLKCTL" "$@"; }
 # --- results ---
 
 # Diagnostics are TAP's comments, so that stdout of a failed run says what went on.
-comment() { sed 's/^/# /' <<<"$*"; }
+comment() { printf '# %s\n' "${*//$'\n'/$'\n# '}"; }
 
 # passed NAME, broken NAME WHY: one line of TAP for each thing that was to be measured
 passed() { printf 'ok - %s\n' "$*"; }
@@ -108,14 +109,15 @@ choose_auto() {
 }
 
 # ours GROUP TARGET-OPTION...: a row for every path, or if $only is set for auto's alone. $fill: write all of it first
+only=$SMOKE fill=''
 ours() {
 	local group=$1 auto_path='' path status out
 	shift
 	if ! choose_auto "$@"; then broken "$suite: $group: auto"; return; fi
 	for path in $(paths); do
-		if [[ -n ${only-} && $path != "$auto_path" ]]; then continue; fi
+		if [[ -n $only && $path != "$auto_path" ]]; then continue; fi
 		status=0
-		out=$(with_device "${fill-}" "$measure" "$group" ublkctl "$path" \
+		out=$(with_device "$fill" "$measure" "$group" ublkctl "$path" \
 			"$([[ $path == "$auto_path" ]] && echo true || echo false)" -- --data-path "$path" "$@") || status=$?
 		case $status in
 		0) printf '%s\n' "$out"; passed "$suite: $group: ublkctl $path" ;;

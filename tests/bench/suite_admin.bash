@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # What a device costs apart from its I/O: time to come and go, memory, and a list of many. With --icount a millisecond
 # is a million instructions, waits for the kernel included.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # System calls of the handler for each I/O, counted by the kernel's tracepoint, which slows nothing that is waited for.
 
 events=/sys/kernel/tracing/events/raw_syscalls/sys_enter

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # loop where its file is not memory for good: a file of ext4's, through the page cache and past it, and a disk.
 
 suite_ext4() {

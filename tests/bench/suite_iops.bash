@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # Every target and path beside what the kernel itself offers and a network peer.
 
 suite_null() {
@@ -19,6 +20,7 @@ suite_ramdisk() {
 }
 
 suite_loop() {
+	local only=''
 	modprobe loop
 	tmpfs_image
 	kernel_loop 'loop, tmpfs'

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # One request at a time: the mean from submission to completion. With --icount a nanosecond is an instruction.
 
 latency_figures() {

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # variables of lib.bash
 # Two clients at a device of one queue and at one of two, on two CPUs, in turns: the ratio is what counts, and since
 # nothing else about time repeats here, so do the spread and the reference.
 
