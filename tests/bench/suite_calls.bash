@@ -4,26 +4,26 @@
 
 events=/sys/kernel/tracing/events/raw_syscalls/sys_enter
 
-# Every thread of the handlers of all devices: there is one.
+# handler_filter DEVICE: every thread of its handler
 handler_filter() {
 	local dir filter='' pid
-	pid=$(ublkctl list -o PID --noheadings --raw)
+	pid=$(ublkctl show --json "$1" | jq -e .pid) || return
 	for dir in /proc/"$pid"/task/*; do filter+="${filter:+ || }common_pid == ${dir##*/}"; done
 	echo "$filter"
 }
 
 calls_figures() {
 	local device=$5 cell trigger jobs out count
-	trigger="hist:keys=common_pid if $(handler_filter)"
+	trigger="hist:keys=common_pid if $(handler_filter "$device")"
 	for cell in warm r4k w4k r512k w512k; do
 		jobs=()
 		if [[ $cell == warm ]]; then job r4k warm "$warm"; else job "$cell" "$cell"; fi
-		echo "$trigger" >"$events/trigger"
+		echo "$trigger" >"$events/trigger" || return
 		out=$(fio --filename="$device" "${protocol[@]}" "${deep[@]}" "${jobs[@]}" 2>&1) || { echo "$out"; return 1; }
 		count=$(awk '/Hits:/ { print $2 }' "$events/hist")
 		echo "!$trigger" >"$events/trigger"
 		if [[ $cell == warm ]]; then continue; fi
-		figure "${@:1:4}" "$cell" "$(jq -n "${count:-0} / ${ios[${cell#?}]}")"
+		figure "${@:1:4}" "$cell" "$(jq -n "$count / ${ios[${cell#?}]}")"
 	done
 }
 
