@@ -3,24 +3,6 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
-# load OPTION...: a client of the device that never ends by itself; sets client
-load_device() {
-	fio --name=load --filename="$dev" --direct=1 --ioengine=io_uring --iodepth=16 --bs=4k --time_based --runtime=1000 \
-		"$@" >"$tmp/fio" 2>&1 3>&- &
-	client=$!
-	defer sh -c "kill -9 $client 2>/dev/null; true"
-	wait_until 30 in_flight 1
-}
-
-# client_fails: it ends in bounded time, and not because all is well
-client_fails() {
-	local status=0
-	wait_until 30 gone "$client"
-	wait "$client" || status=$?
-	((status && status != 127 && status < 128))
-	grep -q 'Input/output error' "$tmp/fio"
-}
-
 # handler_killed RW OPTION...: kill -9 with requests that it has and will never answer
 handler_killed() {
 	add_device "${@:2}" -q 2
