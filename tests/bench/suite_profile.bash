@@ -15,6 +15,7 @@ profile_of() {
 	comment "$1: ${2}4k: $(jq '.jobs[0] | .read.iops + .write.iops | floor' /tmp/perf.json) IOPS while sampled"
 	report=(perf report -i "$data" -g none --stdio -w 0 --percentage absolute)
 	"${report[@]}" --no-children --sort comm 2>/dev/null | sed -n '/^ *[0-9]/p' | head -n 6 | sed 's/^/# /'
+	"${report[@]}" --no-children --comm 'ublk0-q0,ublk,ublkctl' --sort dso 2>/dev/null | sed -n '/^ *[0-9]/p' | sed 's/^/# /'
 	"${report[@]}" --no-children --comm 'ublk0-q0,ublk,ublkctl' --sort dso,sym 2>/dev/null | sed -n '/^ *[0-9]/p' |
 		head -n 70 | sed 's/^/# /'
 	comment "$1: with callees"
