@@ -33,6 +33,7 @@ static uint32_t next_random(struct worker *w)
 	return (uint32_t)(w->random >> 16);
 }
 
+/* All open it before any begins: by then it may be about to go. */
 static void run_threads(const char *device, void *(*function)(void *))
 {
 	struct worker workers[NR_THREADS] = {0};
@@ -44,9 +45,10 @@ static void run_threads(const char *device, void *(*function)(void *))
 		w->random = 88172645463325252U + i;
 		w->fd = client_open(device, O_RDWR);
 		w->buffer = client_buffer(MIB + 4096, 0);
-		if (pthread_create(&w->thread, NULL, function, w))
-			abort();
 	}
+	for (unsigned i = 0; i < NR_THREADS; i++)
+		if (pthread_create(&workers[i].thread, NULL, function, &workers[i]))
+			abort();
 	for (unsigned i = 0; i < NR_THREADS; i++)
 		pthread_join(workers[i].thread, NULL);
 }
@@ -160,7 +162,7 @@ int client_load(char **args)
 
 /* --- race --- */
 
-#define RACE_MS 700
+#define RACE_MS 400
 
 /* The first MiB is P's, the second full of A as long as it is there; what lies behind is not used.
  */

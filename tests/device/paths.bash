@@ -5,13 +5,14 @@
 # client MODE ...: see the head of client.c. The other $client is a pid.
 client() { "${UBLKCTL%/cmd/*}/tests/client" "$@"; }
 
-# One ext4 for all tests of a file, since making and mounting it takes longer than most of them.
+# One ext4 for all tests of a file, since making and mounting it takes longer than most of them: make_ext4 SIZE
 ext4=$BATS_FILE_TMPDIR/ext4
-setup_file() {
-	mkfs.ext4 -q -F /dev/ram0
+make_ext4() {
+	mkfs.ext4 -q -F /dev/ram0 "$1"
 	mkdir "$ext4"
 	mount /dev/ram0 "$ext4"
 }
+setup_file() { make_ext4 64M; }
 teardown_file() { umount "$ext4"; }
 
 # driver_has PATH: by the age of the kernel, since what the program finds out is what is tested
@@ -49,15 +50,15 @@ tally() {
 # machine has, a file is 32 MiB and sparse.
 make_home() {
 	local kind=$1
-	file=$tmp/image
+	file=${tmpfs-$tmp}/image
 	case $kind in
 	ramdisk) target=(-t ramdisk --size 32M); return ;;
 	null) target=(-t null --size 32M --reads zero); return ;;
 	null-any) target=(-t null --size 32M --reads any); return ;;
-	tmpfs) ;;
-	ext4-*) file=$ext4/image; rm -f "$file" ;;
+	ext4-*) file=$ext4/image ;;
+	disk-*) file=$disk ;;
 	esac
-	truncate -s 32M "$file"
+	if [[ $kind != disk-* ]]; then rm -f "$file"; truncate -s 32M "$file"; fi
 	target=(-t loop -f "$file")
 	case $kind in
 	*-direct) target+=(--direct-io on) ;;
@@ -79,10 +80,20 @@ over() {
 	done
 }
 
-# fails_with ERRNO COMMAND...: in bounded time, with that text of the C library's
-fails_with() {
-	local text=$1
-	shift
-	must_fail any timeout -k 5 60 "$@"
-	[[ $output == *"$text"* ]] || same "$output" "$text" "error of: $*"
+# told ERRNO MODE ...: the client fails, with that text of the C library's
+told() {
+	must_fail 1 client "${@:2}"
+	[[ $output == *": $1" ]] || same "$output" "$1" "error of: ${*:2}"
+}
+
+# peeked WANTED OFFSET:LENGTH ...: what the reads give, as patterns. In one go.
+peeked() {
+	local wanted=() ranges=() line i=0
+	while (($#)); do wanted+=("$1") ranges+=("$2"); shift 2; done
+	run_check client peek "$dev" "${ranges[@]}"
+	while read -r line; do
+		[[ $line =~ ^(${wanted[i]})$ ]] || same "$line" "${wanted[i]}" "a read of ${ranges[i]}"
+		i=$((i + 1))
+	done <<<"$output"
+	same "$i" "${#wanted[@]}" "number of reads"
 }

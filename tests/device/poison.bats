@@ -5,18 +5,6 @@
 load helpers
 load paths
 
-# peeked WANTED OFFSET:LENGTH ...: what the reads give, as patterns. They are done in one go; a failure shows all.
-peeked() {
-	local wanted=() ranges=() line i=0
-	while (($#)); do wanted+=("$1") ranges+=("$2"); shift 2; done
-	run_check client peek "$dev" "${ranges[@]}"
-	while read -r line; do
-		[[ $line =~ ^(${wanted[i]})$ ]] || same "$line" "${wanted[i]}" "a read of ${ranges[i]}"
-		i=$((i + 1))
-	done <<<"$output"
-	same "$i" "${#wanted[@]}" "number of reads"
-}
-
 # across OFFSET LENGTH KEPT: adds to $checks a read of which only so much is in the file. It fails, and what comes before
 # may have reached the client, and zeroes. But the last page of a mapped file is there as a whole, the rest of it zeroes,
 # so that a read that ends within it may succeed.
