@@ -6,10 +6,11 @@
  *   client fill DEVICE LETTER:OFFSET:LENGTH...
  *	Writes that letter there, each in one call.
  *
- *   client peek DEVICE OFFSET:LENGTH...
- *	Reads, each into a buffer full of 'E', and says in a line each how it went (a number of
- *	bytes or the name of an errno) and what the buffer holds then, whatever reached the client's
- *	memory: letters with their counts, 0 as '.', so "4096 A100.3996" or "EIO E4096".
+ *   client peek DEVICE OFFSET:LENGTH WANTED...
+ *	Reads, each into a buffer full of 'E'. How it went (a number of bytes or the name of an
+ *	errno) and what the buffer holds then, whatever reached the client's memory (letters with
+ *	their counts, 0 as '.'), so "4096 A100.3996" or "EIO E4096", must match a regular
+ *	expression. All are done; says which did not.
  *
  *   client holes DEVICE
  *	Letters in the first MiB, of which parts are zeroed in every way that a client has.
@@ -39,6 +40,8 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,39 +105,73 @@ static int fill(char **args)
 	return 0;
 }
 
-static void print_runs(const char *data, size_t len)
+/* "A100.3996" */
+static void put_runs(FILE *out, const char *data, size_t len)
 {
 	for (size_t i = 0, start = 0; i < len; i++) {
 		if (i + 1 < len && data[i + 1] == data[start])
 			continue;
 		if (isalpha((unsigned char)data[start]))
-			putchar(data[start]);
+			fputc(data[start], out);
 		else
-			fputs(data[start] ? "?" : ".", stdout);
-		printf("%zu", i + 1 - start);
+			fputs(data[start] ? "?" : ".", out);
+		fprintf(out, "%zu", i + 1 - start);
 		start = i + 1;
 	}
-	putchar('\n');
+}
+
+/* What a read came to, to be freed. */
+static char *read_and_tell(int fd, const char *range)
+{
+	off_t offset;
+	const size_t len = parse_range(range, &offset);
+	char *buffer = client_buffer(len, 'E');
+	const ssize_t got = pread(fd, buffer, len, offset);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	if (got < 0)
+		fprintf(out, "%s ", strerrorname_np(errno));
+	else
+		fprintf(out, "%zd ", got);
+	put_runs(out, buffer, len);
+	fclose(out);
+	free(buffer);
+	return text;
+}
+
+/* All of the text */
+static bool matches(const char *text, const char *pattern)
+{
+	regmatch_t all;
+	regex_t regex;
+	bool found;
+
+	if (regcomp(&regex, pattern, REG_EXTENDED))
+		abort();
+	found = regexec(&regex, text, 1, &all, 0) == 0 && all.rm_so == 0 && !text[all.rm_eo];
+	regfree(&regex);
+	return found;
 }
 
 static int peek(char **args)
 {
-	const int fd = client_open(*args, O_RDONLY);
+	const int fd = client_open(args[0], O_RDONLY);
+	int status = 0;
 
-	while (*++args) {
-		off_t offset;
-		const size_t len = parse_range(*args, &offset);
-		char *buffer = client_buffer(len, 'E');
-		const ssize_t got = pread(fd, buffer, len, offset);
+	for (args++; args[0] && args[1]; args += 2) {
+		char *text = read_and_tell(fd, args[0]);
 
-		if (got < 0)
-			printf("%s ", strerrorname_np(errno));
-		else
-			printf("%zd ", got);
-		print_runs(buffer, len);
-		free(buffer);
+		if (!matches(text, args[1])) {
+			printf("a read of %s: %s is not %s\n", args[0], text, args[1]);
+			status = 1;
+		}
+		free(text);
 	}
-	return 0;
+	return status;
 }
 
 static int holes(char **args)
@@ -164,7 +201,7 @@ static int holes(char **args)
 		client_fail("read");
 	if (memcmp(wanted, found, len) == 0)
 		return 0;
-	print_runs(found, len);
+	put_runs(stdout, found, len);
 	return 1;
 }
 
@@ -212,7 +249,7 @@ static const struct {
 	int (*run)(char **args);
 	int min, max; /* arguments */
 } modes[] = {
-	{"fill", fill, 2, 100},          {"peek", peek, 2, 100},       {"holes", holes, 1, 1},
+	{"fill", fill, 2, 100},          {"peek", peek, 3, 100},       {"holes", holes, 1, 1},
 	{"verify", client_verify, 1, 1}, {"load", client_load, 1, 1},  {"race", client_race, 2, 2},
 	{"number", number, 4, 4},        {"numbered", numbered, 2, 2},
 };

@@ -19,10 +19,10 @@
 
 struct worker {
 	pthread_t thread;
-	unsigned index;
 	uint64_t random; /* state of the generator */
+	char *buffer;    /* a MiB, and a page to begin anywhere in */
+	unsigned index;
 	int fd;
-	char *buffer; /* a MiB, and a page to begin anywhere in */
 };
 
 static uint32_t next_random(struct worker *w)
