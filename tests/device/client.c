@@ -19,7 +19,7 @@
  *	Threads write the first 8 MiB in pieces of many sizes, twice, and read them in others.
  *
  *   client load DEVICE
- *	Threads read and write until there is an error; says which.
+ *	Threads read and write until there is an error; says when they are at it, and then which.
  *
  *   client race DEVICE FILE
  *	FILE, which DEVICE lies on, is cut and grown while threads read what is there no more and

@@ -139,8 +139,12 @@ static _Atomic int first_error;
 static void *loader(void *data)
 {
 	struct worker *w = data;
-	ssize_t done = 4096;
+	ssize_t done = pread(w->fd, w->buffer, 4096, 0);
 
+	if (w->index == NR_THREADS - 1) {
+		puts("at it");
+		fflush(stdout);
+	}
 	while (done == 4096) {
 		const uint32_t n = next_random(w);
 		const off_t at = (off_t)(n % 2048) * 4096;
