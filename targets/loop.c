@@ -78,6 +78,14 @@ static int loop_queue_io(struct uc_queue *queue, struct uc_io *io)
 	}
 }
 
+/* Nothing more, or a part of a block: both mean that a READ has come to the end of the file. */
+static bool is_cut(struct uc_queue *queue, const struct uc_io *io, int res)
+{
+	const uint32_t block = uc_queue_target(queue)->limits.logical_bs;
+
+	return res == 0 || (ublksrv_get_op(io->iod) == UBLK_IO_OP_READ && (uint32_t)res % block);
+}
+
 static int transfer_event(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	if (res == -EINTR || res == -EAGAIN)
@@ -85,11 +93,11 @@ static int transfer_event(struct uc_queue *queue, struct uc_io *io, int res)
 	if (res < 0)
 		return res;
 	/*
-	 * Nothing more to read: the file was truncated behind our back. That is an error, and not
-	 * made-up zeroes. Nor is a part reported: newer drivers take a short WRITE for a
-	 * whole one.
+	 * The file was truncated behind our back. That is an error, and not made-up zeroes; nor
+	 * could direct I/O go on from within a block. Nor is a part reported: newer drivers take
+	 * a short WRITE for a whole one.
 	 */
-	if (res == 0)
+	if (is_cut(queue, io, res))
 		return -EIO;
 	io->done += (uint32_t)res;
 	return io->done < uc_iod_bytes(io->iod) ? transfer(queue, io) : (int)io->done;

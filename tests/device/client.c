@@ -1,36 +1,77 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the device tests need of a client and dd cannot do.
+ * What the device tests need of a client and dd cannot do, and what takes too many programs, since
+ * starting one is what costs under emulation. Nothing of it waits for longer than a minute.
  *
- *   client peek DEVICE OFFSET LENGTH FILE
- *	One direct read into a buffer full of 'E'. Prints how it went, a number of bytes or the name
- *of an errno, and leaves in FILE what the buffer holds then: whatever reached the client's memory.
+ *   client fill DEVICE LETTER:OFFSET:LENGTH...
+ *	Writes that letter there, each in one call.
+ *
+ *   client peek DEVICE OFFSET:LENGTH WANTED...
+ *	Reads, each into a buffer full of 'E'. How it went (a number of bytes or the name of an
+ *	errno) and what the buffer holds then, whatever reached the client's memory (letters with
+ *	their counts, 0 as '.'), so "4096 A100.3996" or "EIO E4096", must match a regular
+ *	expression. All are done; says which did not.
+ *
+ *   client holes DEVICE
+ *	Letters in the first MiB, of which parts are zeroed in every way that a client has.
+ *
+ *   client verify DEVICE
+ *	Threads write the first 8 MiB in pieces of many sizes, twice, and read them in others.
+ *
+ *   client load DEVICE
+ *	Threads read and write until there is an error; says when they are at it, and then which.
+ *
+ *   client race DEVICE FILE
+ *	FILE, which DEVICE lies on, is cut and grown while threads read what is there no more and
+ *	others write P elsewhere. None may see a P, nor anything but the file's bytes if it
+ *succeeds.
  *
  *   client number DEVICE FIRST COUNT LOG
  *	Fills blocks FIRST to FIRST+COUNT-1 with their number, one by one, each with a flush, and
- *puts each number in LOG (synchronously) after its flush was acknowledged and not before.
+ *	puts each number in LOG (synchronously) after its flush was acknowledged and not before.
  *
  *   client numbered DEVICE NUMBER
  *	Is the block of that number there, whole?
  */
+#include "client.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALIGNMENT 4096U
 #define BLOCK     8192U
 
-static int fail(const char *what)
+_Noreturn void client_fail(const char *what)
 {
 	fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
-	return 1;
+	exit(1);
 }
 
-static void *buffer_of(size_t len, int byte)
+int client_open(const char *path, int flags)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+		flags |= O_DIRECT;
+	const int fd = open(path, flags);
+
+	if (fd < 0)
+		client_fail(path);
+	return fd;
+}
+
+void *client_buffer(size_t len, int byte)
 {
 	void *buffer = aligned_alloc(ALIGNMENT, (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 
@@ -39,31 +80,129 @@ static void *buffer_of(size_t len, int byte)
 	return memset(buffer, byte, len);
 }
 
-static int save(const char *path, const void *data, size_t len)
+/* OFFSET:LENGTH */
+static size_t parse_range(const char *arg, off_t *ret_offset)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	char *end;
 
-	if (fd < 0 || write(fd, data, len) != (ssize_t)len)
-		return fail(path);
-	return close(fd);
+	*ret_offset = (off_t)strtoull(arg, &end, 0);
+	return *end == ':' ? strtoul(end + 1, NULL, 0) : 0;
+}
+
+static int fill(char **args)
+{
+	const int fd = client_open(*args, O_WRONLY);
+
+	while (*++args) {
+		off_t offset;
+		const size_t len = parse_range(*args + 2, &offset);
+		void *buffer = client_buffer(len, **args);
+
+		if (pwrite(fd, buffer, len, offset) != (ssize_t)len)
+			client_fail(*args);
+		free(buffer);
+	}
+	return 0;
+}
+
+/* "A100.3996" */
+static void put_runs(FILE *out, const char *data, size_t len)
+{
+	for (size_t i = 0, start = 0; i < len; i++) {
+		if (i + 1 < len && data[i + 1] == data[start])
+			continue;
+		if (isalpha((unsigned char)data[start]))
+			fputc(data[start], out);
+		else
+			fputs(data[start] ? "?" : ".", out);
+		fprintf(out, "%zu", i + 1 - start);
+		start = i + 1;
+	}
+}
+
+/* What a read came to, to be freed. */
+static char *read_and_tell(int fd, const char *range)
+{
+	off_t offset;
+	const size_t len = parse_range(range, &offset);
+	char *buffer = client_buffer(len, 'E');
+	const ssize_t got = pread(fd, buffer, len, offset);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	if (got < 0)
+		fprintf(out, "%s ", strerrorname_np(errno));
+	else
+		fprintf(out, "%zd ", got);
+	put_runs(out, buffer, len);
+	fclose(out);
+	free(buffer);
+	return text;
+}
+
+/* All of the text */
+static bool matches(const char *text, const char *pattern)
+{
+	regmatch_t all;
+	regex_t regex;
+	bool found;
+
+	if (regcomp(&regex, pattern, REG_EXTENDED))
+		abort();
+	found = regexec(&regex, text, 1, &all, 0) == 0 && all.rm_so == 0 && !text[all.rm_eo];
+	regfree(&regex);
+	return found;
 }
 
 static int peek(char **args)
 {
-	const off_t offset = (off_t)strtoull(args[1], NULL, 0);
-	const size_t len = strtoul(args[2], NULL, 0);
-	int fd = open(args[0], O_RDONLY | O_DIRECT);
-	void *buffer = buffer_of(len, 'E');
-	ssize_t got;
+	const int fd = client_open(args[0], O_RDONLY);
+	int status = 0;
 
-	if (fd < 0)
-		return fail(args[0]);
-	got = pread(fd, buffer, len, offset);
-	if (got < 0)
-		printf("%s\n", strerrorname_np(errno));
-	else
-		printf("%zd\n", got);
-	return save(args[3], buffer, len);
+	for (args++; args[0] && args[1]; args += 2) {
+		char *text = read_and_tell(fd, args[0]);
+
+		if (!matches(text, args[1])) {
+			printf("a read of %s: %s is not %s\n", args[0], text, args[1]);
+			status = 1;
+		}
+		free(text);
+	}
+	return status;
+}
+
+static int holes(char **args)
+{
+	const size_t len = 1U << 20;
+	const int fd = client_open(*args, O_RDWR);
+	uint64_t discarded[] = {64U << 10, 64U << 10};
+	uint64_t zeroed[] = {(192U << 10) - 512, (128U << 10) + 1024};
+	char *wanted = client_buffer(len, 'A');
+	char *found = client_buffer(len, 'E');
+
+	if (pwrite(fd, wanted, len, 0) != (ssize_t)len)
+		client_fail("write");
+	if (ioctl(fd, BLKDISCARD, discarded) < 0)
+		client_fail("BLKDISCARD");
+	if (ioctl(fd, BLKZEROOUT, zeroed) < 0)
+		client_fail("BLKZEROOUT");
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 512 << 10, 64 << 10) < 0)
+		client_fail("punching a hole");
+	if (fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 640 << 10, 128 << 10) < 0)
+		client_fail("zeroing a range");
+	memset(wanted + discarded[0], 0, discarded[1]);
+	memset(wanted + zeroed[0], 0, zeroed[1]);
+	memset(wanted + (512U << 10), 0, 64U << 10);
+	memset(wanted + (640U << 10), 0, 128U << 10);
+	if (pread(fd, found, len, 0) != (ssize_t)len)
+		client_fail("read");
+	if (memcmp(wanted, found, len) == 0)
+		return 0;
+	put_runs(stdout, found, len);
+	return 1;
 }
 
 static void make_block(uint64_t *words, uint64_t number)
@@ -72,24 +211,22 @@ static void make_block(uint64_t *words, uint64_t number)
 		words[i] = number * BLOCK + i + 1;
 }
 
-/* Through the page cache if the device is one of a file system, past it if not: as the user says.
- */
 static int number(char **args)
 {
 	const uint64_t first = strtoull(args[1], NULL, 0);
 	const uint64_t end = first + strtoull(args[2], NULL, 0);
-	int fd = open(args[0], O_WRONLY | O_DIRECT);
-	int log = open(args[3], O_WRONLY | O_CREAT | O_APPEND | O_SYNC, 0600);
-	uint64_t *block = buffer_of(BLOCK, 0);
+	const int fd = open(args[0], O_WRONLY | O_DIRECT);
+	const int log = open(args[3], O_WRONLY | O_CREAT | O_APPEND | O_SYNC, 0600);
+	uint64_t *block = client_buffer(BLOCK, 0);
 
 	if (fd < 0 || log < 0)
-		return fail("open");
+		client_fail("open");
 	for (uint64_t n = first; n < end; n++) {
 		make_block(block, n);
 		if (pwrite(fd, block, BLOCK, (off_t)(n * BLOCK)) != BLOCK || fdatasync(fd) < 0)
-			return fail(args[0]);
+			client_fail(args[0]);
 		if (dprintf(log, "%llu\n", (unsigned long long)n) < 0)
-			return fail(args[3]);
+			client_fail(args[3]);
 	}
 	return 0;
 }
@@ -97,24 +234,36 @@ static int number(char **args)
 static int numbered(char **args)
 {
 	const uint64_t n = strtoull(args[1], NULL, 0);
-	int fd = open(args[0], O_RDONLY);
-	uint64_t *wanted = buffer_of(BLOCK, 0);
-	uint64_t *found = buffer_of(BLOCK, 0);
+	const int fd = open(args[0], O_RDONLY);
+	uint64_t *wanted = client_buffer(BLOCK, 0);
+	uint64_t *found = client_buffer(BLOCK, 0);
 
 	if (fd < 0 || pread(fd, found, BLOCK, (off_t)(n * BLOCK)) != BLOCK)
-		return fail(args[0]);
+		client_fail(args[0]);
 	make_block(wanted, n);
 	return memcmp(wanted, found, BLOCK) ? 3 : 0;
 }
 
+static const struct {
+	const char *name;
+	int (*run)(char **args);
+	int min, max; /* arguments */
+} modes[] = {
+	{"fill", fill, 2, 100},          {"peek", peek, 3, 100},       {"holes", holes, 1, 1},
+	{"verify", client_verify, 1, 1}, {"load", client_load, 1, 1},  {"race", client_race, 2, 2},
+	{"number", number, 4, 4},        {"numbered", numbered, 2, 2},
+};
+
 int main(int argc, char **argv)
 {
-	if (argc == 6 && strcmp(argv[1], "peek") == 0)
-		return peek(argv + 2);
-	if (argc == 6 && strcmp(argv[1], "number") == 0)
-		return number(argv + 2);
-	if (argc == 4 && strcmp(argv[1], "numbered") == 0)
-		return numbered(argv + 2);
+	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(argv[1], modes[i].name) != 0 || argc - 2 < modes[i].min ||
+		    argc - 2 > modes[i].max)
+			continue;
+		if (modes[i].run != number)
+			alarm(60);
+		return modes[i].run(argv + 2);
+	}
 	fputs("client: see the head of client.c\n", stderr);
 	return 2;
 }
