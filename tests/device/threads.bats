@@ -36,6 +36,24 @@ shares() {
 @test "two threads for a queue: ramdisk, direct" { shares direct -t ramdisk -s 16M; }
 @test "two threads for a queue: ramdisk, batch-user-copy" { shares batch-user-copy -t ramdisk -s 16M; }
 
+# policies: of the threads of the queues, one a line
+policies() {
+	local thread
+	for thread in $(ublkctl show --json "$id" | jq '.threads[].tid'); do
+		chrt -p "$thread" | sed -n 's/.*policy: //p'
+	done
+}
+
+@test "threads are batch threads, unless their user has chosen" {
+	add_device -t null -q 2
+	same "$(policies)" $'SCHED_BATCH\nSCHED_BATCH' policies
+	run_check ublkctl del "$id"
+	defer chrt -o -p 0 $$
+	chrt -r -p 5 $$
+	add_device -t null
+	same "$(policies)" SCHED_RR policies
+}
+
 @test "--cpus and set --cpus" {
 	add_device -t null --cpus 1
 	shown '.threads | map(.cpus) == ["1"]'
