@@ -4,7 +4,7 @@
 
 #include "queue.h"
 
-#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_VIEW)
+#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW)
 
 /* A buffer per tag: the driver copies a WRITE there before, and a READ from there after. */
 static void copy_prepare(struct uc_io *io)
@@ -84,7 +84,7 @@ const struct uc_path uc_path_map = {
 	.name = "map",
 	.help = "as direct for what is in the page cache, as copy for the rest",
 	.flags = UBLK_F_NEED_GET_DATA,
-	.homes = 1U << UC_HOME_VIEW,
+	.homes = 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW,
 	.suits = "a file or a block device through the page cache (--direct-io off)",
 	.needs_buffer = true,
 	.place = direct_place,

@@ -7,7 +7,7 @@
 
 #include "queue.h"
 
-#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_VIEW)
+#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW)
 
 static bool has_data(const struct uc_io *io)
 {

@@ -80,7 +80,8 @@ static int user_copy_end(struct uc_queue *queue, struct uc_io *io, int res)
 }
 
 #define HOMES                                                                                      \
-	(1U << UC_HOME_FILE | 1U << UC_HOME_VIEW | 1U << UC_HOME_MEMORY | 1U << UC_HOME_NOWHERE)
+	(1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW | 1U << UC_HOME_MEMORY |    \
+	 1U << UC_HOME_NOWHERE)
 
 const struct uc_path uc_path_user_copy = {
 	.name = "user-copy",

@@ -16,9 +16,10 @@ enum uc_home {
 	UC_HOME_NOWHERE, /* writes are dropped, reads come from address() */
 	UC_HOME_MEMORY,  /* all of it is at address() */
 	UC_HOME_FILE,    /* behind fds[0], moved by uc_io_prep_data() */
-	UC_HOME_VIEW,    /* as FILE, and what is in memory just now is at address() too */
+	UC_HOME_CACHE,   /* as FILE, and what is in memory just now is at address() too */
+	UC_HOME_VIEW,    /* as CACHE, and it stays there: a file system in memory */
 };
-#define UC_HOME_COUNT 4
+#define UC_HOME_COUNT 5
 
 /* What the data allows and asks for. The engine turns it into the driver's parameters. */
 struct uc_limits {
@@ -71,7 +72,8 @@ struct uc_target {
 
 static inline bool uc_target_has_file(const struct uc_target *target)
 {
-	return target->home == UC_HOME_FILE || target->home == UC_HOME_VIEW;
+	return target->home == UC_HOME_FILE || target->home == UC_HOME_CACHE ||
+	       target->home == UC_HOME_VIEW;
 }
 
 /* Index of fds[i] among the fixed files of a ring; 0 is the character device. */
@@ -93,7 +95,7 @@ struct uc_target_ops {
 
 	/*
 	 * Where the bytes of this READ or WRITE are, for the engine to move them; not with FILE.
-	 * With VIEW NULL means: not in memory, or not safely so; it is then queue_io()'s.
+	 * With CACHE and VIEW NULL means: not in memory, or not safely so; it is then queue_io()'s.
 	 */
 	void *(*address)(const struct uc_target *target, const struct ublksrv_io_desc *iod);
 
@@ -117,7 +119,7 @@ const struct uc_target *uc_queue_target(const struct uc_queue *queue);
 struct io_uring_sqe *uc_io_sqe(struct uc_queue *queue);
 void uc_io_arm(struct io_uring_sqe *sqe, const struct uc_io *io);
 
-/* FILE and VIEW: makes the SQE a read or write of what is left of the request, at this offset. */
+/* With a file: makes the SQE a read or write of what is left of the request, at this offset. */
 void uc_io_prep_data(const struct uc_queue *queue, const struct uc_io *io, struct io_uring_sqe *sqe,
 		     uint64_t offset);
 

@@ -385,7 +385,7 @@ static void set_view(struct loop_target *t, bool read_only)
 	if (t->direct)
 		return;
 	if (uc_view_open(&t->view, t->base.fds[0], t->offset + t->base.size, read_only) == 0)
-		t->base.home = UC_HOME_VIEW;
+		t->base.home = t->view.known ? UC_HOME_VIEW : UC_HOME_CACHE;
 }
 
 static void set_backing(struct loop_target *t, const char *file)

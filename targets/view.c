@@ -19,6 +19,8 @@
 #define WORD_BITS 64U
 /* What is mapped at once when a page of it is first read: a page table's worth. */
 #define WINDOW (2U << 20)
+/* Reading less than this is faster through the fd than after asking mincore(). */
+#define MIN_CHECKED (32U << 10)
 /* Of one question to mincore(): the largest request. */
 #define MAX_PAGES (((32U << 20) / PAGE) + 1)
 
@@ -144,7 +146,7 @@ void *uc_view_for_reading(const struct uc_view *view, uint64_t offset, size_t le
 	char *begin = view->map + offset;
 
 	if (!view->known)
-		return are_in_memory(view, range) ? begin : NULL;
+		return len >= MIN_CHECKED && are_in_memory(view, range) ? begin : NULL;
 	if (!are_known(view, range))
 		return NULL;
 	populate(view, offset);
