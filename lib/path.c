@@ -54,10 +54,10 @@ static int check(const struct uc_path *path, const struct uc_target *target, uin
 }
 
 /* Best first, by measurement: see tests/bench/README.md. */
-static const struct uc_path *const preferred[UC_HOME_COUNT][3] = {
+static const struct uc_path *const preferred[UC_HOME_COUNT][4] = {
 	[UC_HOME_NOWHERE] = {&uc_path_batch_user_copy, &uc_path_user_copy, &uc_path_direct},
 	[UC_HOME_MEMORY] = {&uc_path_direct},
-	[UC_HOME_FILE] = {&uc_path_batch_copy, &uc_path_copy},
+	[UC_HOME_FILE] = {&uc_path_batch_auto_reg, &uc_path_auto_reg, &uc_path_copy},
 	/* map reads more at a time faster, but writes slower. */
 	[UC_HOME_CACHE] = {&uc_path_batch_copy, &uc_path_copy},
 	[UC_HOME_VIEW] = {&uc_path_map, &uc_path_copy},

@@ -16,7 +16,20 @@ suite_ramdisk() {
 	row ramdisk brd /dev/ram0
 	modprobe -r brd
 	fill=1 ours ramdisk -t ramdisk --size 400M
+	huge_ramdisk
 	nbdkit_memory ramdisk
+}
+
+huge_ramdisk() {
+	local hugepages=/proc/sys/vm/nr_hugepages out
+	echo 200 >"$hugepages"
+	if out=$(with_device 1 "$measure" ramdisk 'ublkctl --huge-pages' '' false -- -t ramdisk --size 400M --huge-pages); then
+		printf '%s\n' "$out"
+		passed 'ramdisk: ramdisk: ublkctl --huge-pages'
+	else
+		broken 'ramdisk: ramdisk: ublkctl --huge-pages' "$out"
+	fi
+	echo 0 >"$hugepages"
 }
 
 suite_loop() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What a request may cost: nothing is allocated, locked or logged for it, and there is no system call but those that move
 # it. Counted by the kernel in the handler that serves, by way of tracefs: at the C library's functions, and at each call.
+# And what a handler may cost without any: next to no memory, and no time. With a sanitizer in it, it is another program.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 load paths
@@ -9,30 +10,25 @@ events=/sys/kernel/tracing/events
 functions='malloc calloc realloc free posix_memalign pthread_mutex_lock pthread_rwlock_rdlock pthread_rwlock_wrlock
 	pthread_cond_wait sem_wait syslog __syslog_chk vsyslog __vsyslog_chk'
 
-# Copies that the handler alone uses: a probe in the C library stops every program that comes by, and a shell does often.
-libs=$BATS_FILE_TMPDIR/libs
+# A copy that the handler alone uses: a probe in the C library stops every program that comes by, and a shell does often.
+libs=$BATS_FILE_TMPDIR/libs libc=$BATS_FILE_TMPDIR/libs/libc.so.6
 
 # probe NAME: at the function's first instruction, counted by thread
 probe() {
-	local file address offset start length type
-	# AddressSanitizer has its own of some.
-	for file in "$libs"/libasan* "$libs"/libc.so*; do
-		[[ -e $file ]] || continue
-		address=0x$(nm -D --defined-only "$file" | awk -v name="$1" '{sub(/@.*/, "", $3)} $3 == name {print $1; exit}')
-		if [[ $address != 0x ]]; then break; fi
-	done
+	local address offset start length type
+	address=0x$(nm -D --defined-only "$libc" | awk -v name="$1" '{sub(/@.*/, "", $3)} $3 == name {print $1; exit}')
 	# Where that is in the file
 	while read -r type offset start _ length _; do
 		if [[ $type == LOAD ]] && ((address >= start && address < start + length)); then break; fi
-	done < <(readelf -lW "$file")
-	printf 'p:ublkctl/%s %s:0x%x\n' "$1" "$file" $((address - start + offset)) >>/sys/kernel/tracing/uprobe_events
+	done < <(readelf -lW "$libc")
+	printf 'p:ublkctl/%s %s:0x%x\n' "$1" "$libc" $((address - start + offset)) >>/sys/kernel/tracing/uprobe_events
 	echo 'hist:keys=common_pid:size=1024' >"$events/ublkctl/$1/trigger"
 }
 
 setup_file() {
 	make_ext4 64M
 	mkdir "$libs"
-	ldd "$UBLKCTL" | awk '$1 ~ /^(libc\.so|libasan)/ {print $3}' | xargs -I '{}' cp '{}' "$libs"
+	cp "$(ldd "$UBLKCTL" | awk '$1 == "libc.so.6" {print $3}')" "$libc"
 	for name in $functions; do probe "$name"; done
 }
 
@@ -106,3 +102,43 @@ costs() {
 @test "batch-user-copy: what a request costs" { over costs batch-user-copy ramdisk null; }
 @test "batch-auto-reg: what a request costs" { over costs batch-auto-reg ext4-direct; }
 @test "direct: what a request costs" { over costs direct ramdisk null; }
+
+# --- at rest ---
+
+# Anonymous memory: a mapped file's pages, the data, are no cost of the handler's.
+small() { (($(awk '/^Anonymous/ {print $2}' "/proc/$pid/smaps_rollup") < 1024)); }
+
+# Times that its threads were given a CPU. The kernel keeps a worker of its own for what blocked, which looks every 5 s.
+turns() {
+	awk '/^Name:/ {worker = $2 ~ /^iou-wrk/} /ctxt_switches/ && !worker {n += $2} END {print n}' \
+		/proc/"$pid"/task/*/status
+}
+
+# The timer that gives buffers back runs for 5 s, twice at most after the last request, and that may be udev's.
+at_rest() {
+	local before
+	before=$(turns)
+	sleep 6
+	(($(turns) == before))
+}
+
+# rests OPTION...: with depth 128, small when new, and again some seconds after work with right data
+rests() {
+	target=("$@")
+	add_device "$@" -d 128
+	small
+	work
+	udevadm settle
+	wait_until 40 at_rest
+	small
+	# Memory that was given back is taken again.
+	work
+}
+
+@test "a handler at rest: loop, copy" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image" --data-path copy; }
+@test "a handler at rest: loop" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image"; }
+@test "a handler at rest: ramdisk" { rests -t ramdisk -s 16M; }
+@test "a handler at rest: null" {
+	add_device -t null -d 128
+	small
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Threads of a queue, where they may run, and what a handler costs that has nothing to do.
+# Threads of a queue: they share its work, run where and as they may, and give back buffers that nobody uses.
 # shellcheck disable=SC2154  # tmp, dev, id, pid ... are set by helpers
 load helpers
 
@@ -61,45 +61,6 @@ policies() {
 	shown '.threads | map(.cpus) == ["0"]'
 	run_check ublkctl set --cpus 0-1 -n "$id"
 	shown '.threads | map(.cpus) == ["0-1"]'
-}
-
-# Anonymous memory: a mapped file's pages, the data, are no cost of the handler's. What AddressSanitizer keeps is, but of
-# another program than the one that is used.
-anonymous_kib() { awk '/^Anonymous/ {print $2}' "/proc/$pid/smaps_rollup"; }
-small() {
-	local limit=1024
-	if ldd "$UBLKCTL" | grep -q libasan; then limit=131072; fi
-	(($(anonymous_kib) < limit))
-}
-# Times that its threads were given a CPU
-turns() { awk '/ctxt_switches/ {n += $2} END {print n}' /proc/"$pid"/task/*/status; }
-
-# The timer that gives buffers back runs for 5 s, twice at most after the last request, and that may be udev's.
-at_rest() {
-	local before
-	before=$(turns)
-	sleep 6
-	(($(turns) == before))
-}
-
-# rests OPTION...: with depth 128, small when new, and again some seconds after work with right data
-rests() {
-	add_device "$@" -d 128
-	small
-	verify
-	udevadm settle
-	wait_until 40 at_rest
-	small
-	# Memory that was given back is taken again.
-	verify
-}
-
-@test "a handler at rest: loop, copy" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image" --data-path copy; }
-@test "a handler at rest: loop" { truncate -s 16M "$tmp/image"; rests -t loop -f "$tmp/image"; }
-@test "a handler at rest: ramdisk" { rests -t ramdisk -s 16M; }
-@test "a handler at rest: null" {
-	add_device -t null -d 128
-	small
 }
 
 # Buffers are given back while requests come and go: no data may be lost with them.
