@@ -173,7 +173,7 @@ static void clean_up(const struct uc_host *host, uint64_t cookie, struct uc_erro
 		uc_wrap(err, "a device may be left, see 'ublkctl list' (%.80s)", why.text);
 }
 
-static int block_signals(int *ret_fd, sigset_t *ret_old, struct uc_error *err)
+static int block_signals(int *ret_fd, struct uc_error *err)
 {
 	sigset_t set;
 
@@ -181,7 +181,7 @@ static int block_signals(int *ret_fd, sigset_t *ret_old, struct uc_error *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, ret_old);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	return *ret_fd < 0 ? uc_fail_errno(err, errno, "signalfd") : 0;
 }
@@ -234,14 +234,13 @@ int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct 
 	struct uc_server_args args = {.host = host, .spec = spec, .target = target};
 	uc_auto_close int signal_fd = -1;
 	uc_auto_close int pipe_fd = -1;
-	sigset_t old;
 	int fds[2];
 	pid_t pid;
 	int ret;
 
 	ret = new_cookie(&args.cookie, err);
 	if (ret == 0)
-		ret = block_signals(&signal_fd, &old, err);
+		ret = block_signals(&signal_fd, err);
 	if (ret < 0)
 		return ret;
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -257,10 +256,6 @@ int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct 
 	close(fds[1]);
 	ret = pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
 		      : follow(&args, pid, pipe_fd, signal_fd, ret_added, err);
-	/* After a failure the caller has to take back what it made: that, too, is not interrupted.
-	 */
-	if (ret == 0)
-		sigprocmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
 

@@ -321,6 +321,26 @@ interrupted() {
 @test "add: SIGTERM while the driver does not answer" { interrupted TERM; }
 @test "add: SIGHUP while the driver does not answer" { interrupted HUP; }
 
+# is_live: the first device is there and served
+is_live() { [[ $(listed '.[0].state') == LIVE ]]; }
+
+@test "add: SIGTERM after the device is there, before its path is printed" {
+	local pid pipe
+	mkfifo "$tmp/pipe"
+	exec {pipe}<>"$tmp/pipe"
+	# The pipe is full, so that add waits before it has told of its device.
+	head -c 65536 /dev/zero >&"$pipe"
+	"$program" add -t null >&"$pipe" 2>"$tmp/err" </dev/null 3>&- &
+	pid=$!
+	wait_until 10 is_live
+	kill -TERM "$pid"
+	head -c 65536 <&"$pipe" >/dev/null
+	wait "$pid"
+	IFS= read -r -t 10 path <&"$pipe"
+	same "$path" "$root/dev/ublkb0"
+	works del 0
+}
+
 # settled: there is a device that works, or nothing
 settled() {
 	if [[ $(listed 'map(.state + .record) | join("")') == LIVEok ]] && (($(processes | wc -l) == 1)); then return 0; fi
