@@ -24,14 +24,14 @@
  *   client race DEVICE FILE
  *	FILE, which DEVICE lies on, is cut and grown while threads read what is there no more and
  *	others write P elsewhere. None may see a P, nor anything but the file's bytes if it
- *succeeds.
+ *	succeeds.
  *
  *   client number DEVICE FIRST COUNT LOG
  *	Fills blocks FIRST to FIRST+COUNT-1 with their number, one by one, each with a flush, and
  *	puts each number in LOG (synchronously) after its flush was acknowledged and not before.
  *
- *   client numbered DEVICE NUMBER
- *	Is the block of that number there, whole?
+ *   client numbered DEVICE LOG
+ *	Is the block of each number in LOG there, whole? Says how many are, or which is not.
  */
 #include "client.h"
 
@@ -233,15 +233,26 @@ static int number(char **args)
 
 static int numbered(char **args)
 {
-	const uint64_t n = strtoull(args[1], NULL, 0);
-	const int fd = open(args[0], O_RDONLY);
+	const int fd = client_open(args[0], O_RDONLY);
+	FILE *log = fopen(args[1], "re");
 	uint64_t *wanted = client_buffer(BLOCK, 0);
 	uint64_t *found = client_buffer(BLOCK, 0);
+	unsigned long long n;
+	unsigned count = 0;
 
-	if (fd < 0 || pread(fd, found, BLOCK, (off_t)(n * BLOCK)) != BLOCK)
-		client_fail(args[0]);
-	make_block(wanted, n);
-	return memcmp(wanted, found, BLOCK) ? 3 : 0;
+	if (!log)
+		client_fail(args[1]);
+	for (; fscanf(log, "%llu\n", &n) == 1; count++) {
+		if (pread(fd, found, BLOCK, (off_t)(n * BLOCK)) != BLOCK)
+			client_fail(args[0]);
+		make_block(wanted, n);
+		if (memcmp(wanted, found, BLOCK) == 0)
+			continue;
+		printf("block %llu, acknowledged as number %u, is not there\n", n, count);
+		return 3;
+	}
+	printf("%u blocks\n", count);
+	return 0;
 }
 
 static const struct {
