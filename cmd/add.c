@@ -28,6 +28,7 @@ enum {
 	OPT_PHYSICAL,
 	OPT_READ_ONLY,
 	OPT_DATA_PATH,
+	OPT_SHARED_MEMORY,
 	OPT_FOREGROUND,
 	OPT_JSON,
 };
@@ -39,6 +40,7 @@ struct add {
 	struct uc_spec spec;
 	const struct uc_target_type *type;
 	void *config; /* of the target */
+	char *shared_memory;
 	bool json;
 	bool unheard; /* the path could not be printed */
 };
@@ -62,6 +64,8 @@ static const struct poptOption add_options[] = {
 	 "a power of two (default: as the data)", "SIZE"},
 	{"data-path", '\0', POPT_ARG_STRING, NULL, OPT_DATA_PATH,
 	 "how data moves between driver and handler (default auto)", "PATH"},
+	{"shared-memory", '\0', POPT_ARG_STRING, NULL, OPT_SHARED_MEMORY,
+	 "memory that clients do I/O from: a file of tmpfs or hugetlbfs", "FILE"},
 	{"read-only", '\0', POPT_ARG_NONE, NULL, OPT_READ_ONLY, "refuse writes", NULL},
 	{"foreground", '\0', POPT_ARG_NONE, NULL, OPT_FOREGROUND,
 	 "serve in this process until SIGTERM or SIGINT", NULL},
@@ -161,6 +165,11 @@ static int take_own_option(struct add *add, int option, const char *arg, struct 
 					&spec->physical_bs, err);
 	case OPT_DATA_PATH:
 		return parse_data_path(arg, &spec->path, err);
+	case OPT_SHARED_MEMORY:
+		free(add->shared_memory);
+		add->shared_memory = strdup(arg);
+		spec->shared_memory = add->shared_memory;
+		return add->shared_memory ? 0 : uc_fail_errno(err, ENOMEM, "options");
 	case OPT_READ_ONLY:
 		spec->read_only = true;
 		return 0;
@@ -243,9 +252,10 @@ static void paths_help(void)
 	unsigned count;
 	const struct uc_path *const *paths = uc_paths(&count);
 
-	puts("\nData paths:\n  auto       the best that the driver has for the target's data");
+	puts("\nData paths:\n  auto                the best that the driver has for the target's "
+	     "data");
 	for (unsigned i = 0; i < count; i++)
-		printf("  %-10s %s\n", paths[i]->name, paths[i]->help);
+		printf("  %-19s %s\n", paths[i]->name, paths[i]->help);
 }
 
 static int parse(struct add *add, int argc, const char **argv, struct uc_error *err)
@@ -342,6 +352,20 @@ static int check_threads(const struct uc_spec *spec, struct uc_error *err)
 	return 0;
 }
 
+static int check_shared_memory(const struct uc_spec *spec, struct uc_error *err)
+{
+	if (!spec->path || spec->path->shared == (spec->shared_memory != NULL))
+		return 0;
+	return spec->shared_memory
+		       ? uc_fail(err, UC_USAGE, EINVAL,
+				 "--shared-memory: data path %s does not use it; leave out "
+				 "--data-path",
+				 spec->path->name)
+		       : uc_fail(err, UC_USAGE, EINVAL,
+				 "--data-path: %s needs the memory: use --shared-memory FILE",
+				 spec->path->name);
+}
+
 static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
 {
 	struct uc_target *target = NULL;
@@ -379,8 +403,11 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0)
 		ret = check_threads(&add.spec, err);
 	if (ret == 0)
+		ret = check_shared_memory(&add.spec, err);
+	if (ret == 0)
 		ret = run(host, &add, err);
 	free(add.config);
+	free(add.shared_memory);
 	return ret;
 }
 

@@ -144,6 +144,7 @@ static struct json_object *queue_object(const struct uc_stats *stats, size_t qid
 		{"discards", offsetof(struct uc_thread_stats, discards)},
 		{"write_zeroes", offsetof(struct uc_thread_stats, write_zeroes)},
 		{"fua", offsetof(struct uc_thread_stats, fua)},
+		{"shared", offsetof(struct uc_thread_stats, shared)},
 		{"read_bytes", offsetof(struct uc_thread_stats, read_bytes)},
 		{"write_bytes", offsetof(struct uc_thread_stats, write_bytes)},
 		{"discard_bytes", offsetof(struct uc_thread_stats, discard_bytes)},

@@ -7,9 +7,9 @@
 #include "feature.h"
 
 static const struct uc_path *const paths[] = {
-	&uc_path_copy,       &uc_path_direct,          &uc_path_map,
-	&uc_path_user_copy,  &uc_path_zero_copy,       &uc_path_auto_reg,
-	&uc_path_batch_copy, &uc_path_batch_user_copy, &uc_path_batch_auto_reg,
+	&uc_path_copy,           &uc_path_direct,   &uc_path_map,          &uc_path_user_copy,
+	&uc_path_zero_copy,      &uc_path_auto_reg, &uc_path_batch_copy,   &uc_path_batch_user_copy,
+	&uc_path_batch_auto_reg, &uc_path_shared,   &uc_path_batch_shared,
 };
 
 #define NR_PATHS (sizeof(paths) / sizeof(paths[0]))
@@ -36,19 +36,19 @@ static bool suits(const struct uc_path *path, const struct uc_target *target)
 static int check(const struct uc_path *path, const struct uc_target *target, uint64_t features,
 		 struct uc_error *err)
 {
+	const char *remedy = path->shared ? "leave out --shared-memory" : "use --data-path auto";
 	char names[256];
 
 	if (!suits(path, target))
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
-			       "data path %s does not suit this %s: it is for %s; use --data-path "
-			       "auto",
-			       path->name, target->ops->name, path->suits);
+			       "data path %s does not suit this %s: it is for %s; %s", path->name,
+			       target->ops->name, path->suits, remedy);
 	if (path->flags & ~features) {
 		uc_feature_names(path->flags & ~features, names, sizeof(names));
-		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
-			       "data path %s needs %s, which this kernel's driver does not have; "
-			       "use --data-path auto",
-			       path->name, names);
+		return uc_fail(
+			err, UC_UNSUPPORTED, EOPNOTSUPP,
+			"data path %s needs %s, which this kernel's driver does not have; %s",
+			path->name, names, remedy);
 	}
 	return 0;
 }
@@ -63,14 +63,18 @@ static const struct uc_path *const preferred[UC_HOME_COUNT][4] = {
 	[UC_HOME_VIEW] = {&uc_path_map, &uc_path_copy},
 };
 
-int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_path *wanted,
+static const struct uc_path *const preferred_shared[] = {&uc_path_batch_shared, &uc_path_shared,
+							 NULL};
+
+int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_spec *spec,
 		   const struct uc_path **ret_path, struct uc_error *err)
 {
-	const struct uc_path *const *p = preferred[target->home];
+	const struct uc_path *const *p =
+		spec->shared_memory ? preferred_shared : preferred[target->home];
 
-	if (wanted) {
-		*ret_path = wanted;
-		return check(wanted, target, features, err);
+	if (spec->path) {
+		*ret_path = spec->path;
+		return check(spec->path, target, features, err);
 	}
 	while (p[1] && ((*p)->flags & ~features))
 		p++;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "spec.h"
 #include "target.h"
 
 struct uc_queue;
@@ -27,6 +28,7 @@ struct uc_path {
 	bool needs_buffer; /* the engine lends each tag max_io_size bytes */
 	bool batch;        /* many requests in one command: see batch.h */
 	bool fixed;        /* the data is registered buffer `tag` of the ring, not in our memory */
+	bool shared;       /* wants memory that clients share: see shared.h */
 
 	/* Once for each tag before it is fetched: sets addr and sqe_addr. */
 	void (*prepare)(struct uc_io *io);
@@ -56,6 +58,8 @@ extern const struct uc_path uc_path_map;
 extern const struct uc_path uc_path_batch_copy;
 extern const struct uc_path uc_path_batch_user_copy;
 extern const struct uc_path uc_path_batch_auto_reg;
+extern const struct uc_path uc_path_shared;
+extern const struct uc_path uc_path_batch_shared;
 
 /* All paths, the plainest first; *ret_count tells how many. */
 const struct uc_path *const *uc_paths(unsigned *ret_count);
@@ -64,10 +68,10 @@ const struct uc_path *const *uc_paths(unsigned *ret_count);
 const struct uc_path *uc_path_find(const char *name);
 
 /*
- * The path for a target's data on a driver with these features. `wanted` (or NULL: the best) must
+ * The path for a target's data on a driver with these features. spec->path (or NULL: the best) must
  * suit both, or UC_UNSUPPORTED tells why it does not.
  */
-int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_path *wanted,
+int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_spec *spec,
 		   const struct uc_path **ret_path, struct uc_error *err);
 
 #endif

@@ -54,7 +54,7 @@ void uc_io_prep_data(const struct uc_queue *queue, const struct uc_io *io, struc
 	const bool fixed = queue->setup->path->fixed;
 	const int fd = uc_target_fd(0);
 	/* A registered request's addresses begin at 0. */
-	char *place = fixed ? (char *)(uintptr_t)io->done : (char *)io->buf + io->done;
+	char *place = fixed ? (char *)(uintptr_t)io->done : (char *)io->place + io->done;
 
 	if (ublksrv_get_op(io->iod) == UBLK_IO_OP_READ)
 		io_uring_prep_rw(fixed ? IORING_OP_READ_FIXED : IORING_OP_READ, sqe, fd, place,

@@ -29,7 +29,8 @@ struct uc_queue_setup {
 	uint16_t depth;
 	uint16_t threads; /* of each queue */
 	size_t buf_size;  /* bytes of a tag's buffer: the largest request, in whole pages */
-	const struct uc_cpus *cpus; /* that the threads may use; empty: any */
+	const struct uc_cpus *cpus;     /* that the threads may use; empty: any */
+	const struct uc_shared *shared; /* NULL: the path does not use it */
 	int char_fd;
 
 	/*

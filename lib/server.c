@@ -29,6 +29,7 @@
 #include "proc.h"
 #include "queue.h"
 #include "record.h"
+#include "shared.h"
 
 struct server {
 	const struct uc_server_args *args;
@@ -38,6 +39,7 @@ struct server {
 	struct uc_ctrl *last_ctrl; /* for taking down: opened while /dev can still be reached */
 	struct ublksrv_ctrl_dev_info info;
 	struct uc_stats *stats;
+	struct uc_shared shared;
 	struct uc_queue_setup setup;
 	struct uc_buffers *buffers; /* of each hardware queue */
 	struct uc_queue *queues;    /* as each thread serves them */
@@ -159,7 +161,7 @@ static int choose_path(struct server *s, struct uc_error *err)
 		features = UBLK_F_NEED_GET_DATA;
 	else if (ret < 0)
 		return ret;
-	return uc_path_choose(s->args->target, features, s->args->spec->path, &s->path, err);
+	return uc_path_choose(s->args->target, features, s->args->spec, &s->path, err);
 }
 
 static int add_device(struct server *s, struct uc_error *err)
@@ -185,7 +187,10 @@ static int add_device(struct server *s, struct uc_error *err)
 	if (ret < 0)
 		return ret;
 	uc_params_build(s->args->target, s->path, &s->info, &params);
-	return uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
+	ret = uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
+	if (ret == 0 && s->path->shared)
+		ret = uc_shared_register(&s->shared, s->ctrl, s->info.dev_id, err);
+	return ret;
 }
 
 /* One of a queue's threads, with its share of the tags. */
@@ -232,6 +237,7 @@ static int start_queues(struct server *s, struct uc_error *err)
 		.threads = s->args->spec->threads,
 		.buf_size = (s->info.max_io_buf_bytes + page - 1) / page * page,
 		.cpus = &s->args->spec->cpus,
+		.shared = s->path->shared ? &s->shared : NULL,
 		.char_fd = s->char_fd,
 		.report = on_queue_report,
 		.report_ctx = s,
@@ -346,6 +352,8 @@ static int bring_up(struct server *s, struct uc_error *err)
 		ret = uc_record_prepare(&s->host, err);
 	if (ret == 0)
 		ret = choose_path(s, err);
+	if (ret == 0 && s->path->shared)
+		ret = uc_shared_open(s->args->spec->shared_memory, &s->shared, err);
 	if (ret == 0)
 		ret = add_device(s, err);
 	if (ret == 0)
@@ -418,6 +426,7 @@ static void take_down(struct server *s, bool delete)
 		uc_buffers_unmap(&s->buffers[qid]);
 	free(s->buffers);
 	free(s->queues);
+	uc_shared_close(&s->shared);
 	if (s->char_fd >= 0)
 		close(s->char_fd);
 	if (ctrl) {

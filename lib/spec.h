@@ -28,6 +28,7 @@ struct uc_spec {
 	bool foreground;
 	struct uc_cpus cpus;        /* that the threads may use; empty: any */
 	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */
+	const char *shared_memory;  /* file that clients do I/O from, or NULL; not ours */
 };
 
 #endif

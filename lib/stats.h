@@ -31,8 +31,9 @@ struct uc_thread_stats {
 	uint64_t discard_bytes;
 	uint64_t errors; /* requests answered with an errno */
 	uint64_t in_flight;
-	uint64_t tid; /* the thread */
-	uint64_t qid; /* the queue it serves */
+	uint64_t tid;    /* the thread */
+	uint64_t qid;    /* the queue it serves */
+	uint64_t shared; /* requests whose data was in shared memory */
 };
 
 /* The shared page of a device: a file in the runtime directory, for anyone to read. */

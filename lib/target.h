@@ -40,7 +40,8 @@ struct uc_limits {
 struct uc_io {
 	const struct ublksrv_io_desc *iod; /* stable until the request is committed */
 	void *buf;                         /* room for the request's data, if the path has it */
-	uint32_t done;                     /* the target's: bytes that are through */
+	void *place;   /* where the data is: buf, if begin() says nothing else */
+	uint32_t done; /* the target's: bytes that are through */
 	uint16_t tag;
 	uint8_t step; /* the target's: which of several steps is running; 0 at the start */
 	/* The path's: */

@@ -88,6 +88,7 @@ static int alloc_ios(struct uc_queue *queue, struct uc_error *err)
 		io->iod = &queue->descs[tag];
 		if (queue->buffers)
 			io->buf = queue->buffers + tag * setup->buf_size;
+		io->place = io->buf;
 		if (setup->path->prepare)
 			setup->path->prepare(io);
 	}

@@ -56,7 +56,7 @@ fio_figures() {
 	local device=$5 cell jobs=() out values
 	job r4k warm "$warm"
 	for cell in "${cells[@]}"; do job "$cell" "$cell"; done
-	out=$(fio --filename="$device" "${protocol[@]}" "${deep[@]}" "${jobs[@]}" 2>&1) || { echo "$out"; return 1; }
+	out=$(fio --filename="$device" "${protocol[@]}" "${deep[@]}" ${pool:+--mem=mmapshared:"$pool"} "${jobs[@]}" 2>&1) || { echo "$out"; return 1; }
 	values=$(jq -r '.jobs[1:][] | if .error != 0 then error("\(.jobname): \(.error)") else
 		"\(.jobname) \(.read.iops + .write.iops | floor)" end' <<<"$out" 2>&1) || { echo "$values"; return 1; }
 	while read -r cell value; do figure "${@:1:4}" "$cell" "$value"; done <<<"$values"
@@ -80,8 +80,8 @@ take() {
 	fi
 }
 
-# The names that --data-path takes, without auto.
-paths() { ublkctl help add | awk '/^Data paths:/ { on = 1; next } on && $1 != "auto" { print $1 }'; }
+# The names that --data-path takes, without auto and what wants another client: see shared().
+paths() { ublkctl help add | awk '/^Data paths:/ { on = 1; next } on && $1 !~ /^auto$|shared-memory/ { print $1 }'; }
 
 path_in_use() { ublkctl list -o PATH --noheadings --raw; }
 
@@ -125,6 +125,28 @@ ours() {
 		*) broken "$suite: $group: ublkctl $path" "$out" ;;
 		esac
 	done
+}
+
+# shared GROUP TARGET-OPTION...: rows for the paths whose client has its data in memory that it shares. Of huge pages: so
+# it is with who wants to be fast.
+pool=''
+shared() {
+	local group=$1 path out status
+	shift
+	echo 16 >/proc/sys/vm/nr_hugepages
+	truncate -s 32M /dev/hugepages/pool
+	for path in shared-memory batch-shared-memory; do
+		status=0
+		out=$(pool=/dev/hugepages/pool with_device '' "$measure" "$group" ublkctl "$path" false -- --data-path "$path" \
+			--shared-memory /dev/hugepages/pool "$@") || status=$?
+		case $status in
+		0) printf '%s\n' "$out"; passed "$suite: $group: ublkctl $path" ;;
+		3) ;;	# not on this kernel
+		*) broken "$suite: $group: ublkctl $path" "$out" ;;
+		esac
+	done
+	rm /dev/hugepages/pool
+	echo 0 >/proc/sys/vm/nr_hugepages
 }
 
 # --- what there is to compare with ---

@@ -78,7 +78,7 @@ static int add_device(void)
 	if (ret == 0)
 		ret = uc_ctrl_get_features(cost.ctrl, &features, &cost.err);
 	if (ret == 0)
-		ret = uc_path_choose(cost.target, features, cost.spec.path, &cost.path, &cost.err);
+		ret = uc_path_choose(cost.target, features, &cost.spec, &cost.path, &cost.err);
 	if (ret < 0)
 		return ret;
 	cost.info = (struct ublksrv_ctrl_dev_info){

@@ -12,6 +12,7 @@ suite_ext4() {
 	group='loop, ext4, direct'
 	kernel_loop "$group" --direct-io=on
 	ours "$group" -t loop -f "$image" --direct-io on
+	shared "$group" -t loop -f "$image" --direct-io on
 	no_image
 }
 
@@ -22,5 +23,6 @@ suite_disk() {
 	filled /dev/ram0
 	image=/dev/ram0 kernel_loop "$group" --direct-io=on
 	ours "$group" -t loop -f /dev/ram0 --direct-io on
+	shared "$group" -t loop -f /dev/ram0 --direct-io on
 	modprobe -r brd
 }

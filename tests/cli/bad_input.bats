@@ -95,6 +95,45 @@ many() { printf "$2%.0s" $(seq "$1"); }
 	image 1M
 	refused 3 "add: data path batch-copy needs batch-io, which this kernel's driver does not have; use --data-path auto"
 }
+@test "add -t null --shared-memory pool" {
+	refused 3 'add: data path *shared-memory does not suit this null: it is for a file or a block device; leave out --shared-memory'
+}
+@test "add -t loop -f image --data-path shared-memory" {
+	image 1M
+	refused 2 'add: --data-path: shared-memory needs the memory: use --shared-memory FILE'
+}
+@test "add -t loop -f image --shared-memory pool --data-path copy" {
+	image 1M
+	refused 2 'add: --shared-memory: data path copy does not use it; leave out --data-path'
+}
+
+# --- add: a driver that names a feature and does not grant it ---
+
+# ungranted BIT NAME [ARGUMENT...]: with the arguments, or the words of the test's name
+ungranted() {
+	image 1M
+	export UBLKCTL_MODEL_UNGRANTED=$1
+	rm -r "${root:?}"
+	mkdir "$root"
+	"$program" --version >/dev/null
+	refused 3 "add: this kernel's driver does not grant $2, which target * needs for data path *" ${3:+add "${@:3}"}
+}
+@test "add -t ramdisk -s 1M --data-path direct" { ungranted 0x4 need-get-data; }
+@test "add -t null --data-path user-copy" { ungranted 0x80 user-copy; }
+@test "add -t null --reads any" { ungranted 0x80 user-copy; }
+@test "add -t loop -f image --direct-io off --data-path map" { ungranted 0x4 need-get-data; }
+@test "add -t loop -f image --data-path zero-copy" { ungranted 0x1 zero-copy; }
+@test "add -t loop -f image --data-path auto-reg" { ungranted 0x801 zero-copy,auto-buf-reg; }
+@test "add -t loop -f image --data-path batch-copy " { ungranted 0x8000 batch-io; }
+@test "add -t loop -f image --data-path batch-user-copy" { ungranted 0x8000 batch-io; }
+@test "add -t loop -f image --data-path batch-auto-reg" { ungranted 0x8801 zero-copy,auto-buf-reg,batch-io; }
+@test "add -t loop -f image --shared-memory pool" {
+	local pool
+	pool=$(mktemp /dev/shm/pool.XXXXXX)
+	defer rm "$pool"
+	truncate -s 1M "$pool"
+	ungranted 0x80000 shmem-zero-copy -t loop -f image --shared-memory "$pool" --data-path shared-memory
+}
 @test "add -t null -d 1.5" { refused 2 "add: --depth: '1.5' is not a whole number from 1 to 4096"; }
 @test "add -t null -d" { refused 2 "add: option '-d' needs an argument"; }
 

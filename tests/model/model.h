@@ -22,6 +22,7 @@ extern const struct uc_transport uc_transport_model;
 /* "The kernel" that is modelled. */
 struct model_config {
 	uint64_t features;         /* UBLK_F_* that it knows */
+	uint64_t ungranted;        /* those that it names, and grants to nobody all the same */
 	uint32_t param_types;      /* UBLK_PARAM_TYPE_* that it knows */
 	unsigned nr_cpu_ids;       /* 1 to 4096; queues are clamped to it, and to 8 */
 	unsigned ublks_max;        /* unprivileged devices allowed at once */

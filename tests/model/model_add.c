@@ -55,7 +55,7 @@ static int check_info(struct ublksrv_ctrl_dev_info *info)
 	if (info->queue_depth == 0 || info->queue_depth > UBLK_MAX_QUEUE_DEPTH ||
 	    info->nr_hw_queues == 0 || info->nr_hw_queues > UBLK_MAX_NR_QUEUES)
 		return -EINVAL;
-	info->flags &= model_state->cfg.features;
+	info->flags &= model_state->cfg.features & ~model_state->cfg.ungranted;
 	ret = check_privilege(info);
 	if (ret < 0)
 		return ret;

@@ -69,7 +69,9 @@ static int get_features(struct model_call *c)
 {
 	if (c->cmd.len != UBLK_FEATURES_LEN || !c->cmd.addr)
 		return -EINVAL;
-	memcpy(payload(c), &model_state->cfg.features, UBLK_FEATURES_LEN);
+	const uint64_t named = model_state->cfg.features | model_state->cfg.ungranted;
+
+	memcpy(payload(c), &named, UBLK_FEATURES_LEN);
 	return 0;
 }
 

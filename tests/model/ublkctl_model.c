@@ -3,7 +3,8 @@
  * The program with the driver model in place of the kernel, for command-line tests. The state is
  * below $UBLKCTL_MODEL_ROOT and made on first use; $UBLKCTL_MODEL_KERNEL=6.12 chooses an older
  * driver, $UBLKCTL_MODEL_FAULT plans failures (see model.h), $UBLKCTL_MODEL_TIMEOUT_MS bounds
- * waits, $UBLKCTL_MODEL_DRIVER=missing takes the control device away.
+ * waits, $UBLKCTL_MODEL_DRIVER=missing takes the control device away. $UBLKCTL_MODEL_UNGRANTED is a
+ * number: features that the driver, when it is made, gets to name but not to grant.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,10 +18,12 @@
 static int open_model(const char *root)
 {
 	const char *kernel = getenv("UBLKCTL_MODEL_KERNEL");
-	const struct model_config cfg =
+	const char *ungranted = getenv("UBLKCTL_MODEL_UNGRANTED");
+	struct model_config cfg =
 		kernel && strcmp(kernel, "6.12") == 0 ? model_config_6_12() : model_config_newest();
 	int ret = model_attach(root);
 
+	cfg.ungranted = ungranted ? strtoull(ungranted, NULL, 0) : 0;
 	return ret == -ENOENT ? model_create(root, &cfg) : ret;
 }
 
