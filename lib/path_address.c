@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths in which the driver copies: all that we do is to name the address. */
+/* Paths in which the driver copies, or nobody: all that we do is to name the address. */
 #include <errno.h>
 
 #include "queue.h"
+#include "shared.h"
 
 #define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW)
 
@@ -30,6 +31,52 @@ const struct uc_path uc_path_batch_copy = {
 	.needs_buffer = true,
 	.batch = true,
 	.prepare = copy_prepare,
+};
+
+/*
+ * For clients whose memory is ours, too: the target's I/O goes straight to where the client has its
+ * data, and nobody copies. What lies elsewhere goes as in the path copy.
+ */
+static int shared_begin(struct uc_queue *queue, struct uc_io *io)
+{
+	const struct uc_shared *shared = queue->setup->shared;
+	const uint64_t addr = io->iod->addr;
+	const size_t offset = ublk_shmem_zc_offset(addr);
+
+	io->place = io->buf;
+	if (!(io->iod->op_flags & UBLK_IO_F_SHMEM_ZC))
+		return 0;
+	if (ublk_shmem_zc_index(addr) != shared->index || offset >= shared->size ||
+	    uc_iod_bytes(io->iod) > shared->size - offset)
+		return -EIO;
+	io->place = shared->map + offset;
+	uc_count(&queue->stats->shared, 1);
+	return 0;
+}
+
+const struct uc_path uc_path_shared = {
+	.name = "shared-memory",
+	.help = "the file's I/O uses memory that the client shares, else as copy",
+	.flags = UBLK_F_SHMEM_ZC,
+	.homes = HOMES_FILE,
+	.suits = "a file or a block device",
+	.needs_buffer = true,
+	.shared = true,
+	.prepare = copy_prepare,
+	.begin = shared_begin,
+};
+
+const struct uc_path uc_path_batch_shared = {
+	.name = "batch-shared-memory",
+	.help = "as shared-memory, with many requests in one command",
+	.flags = UBLK_F_BATCH_IO | UBLK_F_SHMEM_ZC,
+	.homes = HOMES_FILE,
+	.suits = "a file or a block device",
+	.needs_buffer = true,
+	.batch = true,
+	.shared = true,
+	.prepare = copy_prepare,
+	.begin = shared_begin,
 };
 
 /*
