@@ -506,7 +506,7 @@ two_devices() {
 	grep -qE '^  logical block size: +512B \(512 bytes\)$' "$tmp/out"
 	grep -qE '^features: .*ioctl-encode' "$tmp/out"
 	grep -qE '^ID +IN-FLIGHT READS' "$tmp/out"
-	grep -qE '^ +TID +QUEUE +CPUS$' "$tmp/out"
+	grep -qE '^ *TID +QUEUE +CPUS$' "$tmp/out"
 	works show -n 7
 	works show 7 7
 }
