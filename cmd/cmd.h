@@ -24,6 +24,7 @@ extern const struct command del_command;
 extern const struct command features_command;
 extern const struct command help_command;
 extern const struct command list_command;
+extern const struct command recover_command;
 extern const struct command set_command;
 extern const struct command show_command;
 extern const struct command targets_command;

@@ -46,32 +46,13 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
-/* All of them, whatever becomes of one. Each failure gets its line; the first decides the status.
- */
-static int delete_each(const struct uc_host *host, const struct del *del, struct uc_error *err)
+static int delete_one(void *ctx, uint32_t id, struct uc_error *err)
 {
-	int32_t code = UC_OK;
-	int first = 0;
+	const struct del *del = ctx;
+	int ret = uc_del(del->selection.host, id, del->force, err);
 
-	for (size_t i = 0; i < del->selection.count; i++) {
-		struct uc_error mine = {0};
-		int ret = uc_del(host, del->selection.ids[i], del->force, &mine);
-
-		/* Gone since we listed them: that is what --all wants. */
-		if (ret >= 0 || (ret == -ENODEV && del->all))
-			continue;
-		/* The last line is printed by whoever called us. */
-		if (first < 0) {
-			print_failure(&del_command, err);
-		} else {
-			first = ret;
-			code = mine.code;
-		}
-		*err = mine;
-	}
-	if (first < 0)
-		err->code = code;
-	return first;
+	/* Gone since we listed them: that is what --all wants. */
+	return ret == -ENODEV && del->all ? 0 : ret;
 }
 
 static int del_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
@@ -93,7 +74,7 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0 && del.all)
 		ret = select_all(&del.selection, err);
 	if (ret == 0)
-		ret = delete_each(host, &del, err);
+		ret = select_each(&del.selection, &del_command, delete_one, &del, err);
 	free(del.selection.ids);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "feature.h"
 #include "node.h"
+#include "recovery.h"
 #include "select.h"
 #include "table.h"
 
@@ -88,6 +89,11 @@ static void get_path(const void *row, struct value *value)
 		value_text(value, device_of(row)->record.path);
 }
 
+static void get_recovery(const void *row, struct value *value)
+{
+	value_text(value, uc_recovery_name(uc_recovery_of(device_of(row)->info.flags)));
+}
+
 static void get_record(const void *row, struct value *value)
 {
 	static const char *const names[] = {
@@ -161,6 +167,7 @@ static const struct column columns[] = {
 	{"MAX-IO", true, "largest request", get_max_io},
 	{"MAJ:MIN", false, "device number", get_maj_min},
 	{"OWNER", true, "user id of the owner", get_owner},
+	{"RECOVERY", false, "when the handler dies: none, queue, reissue or fail", get_recovery},
 	{"FEATURES", false, "features that the driver granted", get_features},
 	{"RECORD", false, "our record of it: ok, none, spoiled or stale", get_record},
 };

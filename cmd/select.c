@@ -33,3 +33,29 @@ int select_all(struct selection *selection, struct uc_error *err)
 	selection->ids = NULL;
 	return uc_device_ids(selection->host, &selection->ids, &selection->count, err);
 }
+
+int select_each(const struct selection *selection, const struct command *command,
+		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
+		struct uc_error *err)
+{
+	int32_t code = UC_OK;
+	int first = 0;
+
+	for (size_t i = 0; i < selection->count; i++) {
+		struct uc_error mine = {0};
+		int ret = one(ctx, selection->ids[i], &mine);
+
+		if (ret >= 0)
+			continue;
+		if (first < 0) {
+			print_failure(command, err);
+		} else {
+			first = ret;
+			code = mine.code;
+		}
+		*err = mine;
+	}
+	if (first < 0)
+		err->code = code;
+	return first;
+}

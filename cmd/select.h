@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cmd.h"
 #include "device.h"
 
 /* Devices that the user named, in that order, each once. */
@@ -18,6 +19,14 @@ struct selection {
 int select_text(struct selection *selection, const char *text, struct uc_error *err);
 /* Adds all devices there are. */
 int select_all(struct selection *selection, struct uc_error *err);
+
+/*
+ * Does it to all of them, whatever becomes of one. Each failure gets its line (the last one is left
+ * to the caller, in *err); the first decides the status.
+ */
+int select_each(const struct selection *selection, const struct command *command,
+		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
+		struct uc_error *err);
 
 static inline void cleanup_selection(struct selection *selection)
 {

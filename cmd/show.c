@@ -11,6 +11,7 @@
 #include "node.h"
 #include "path.h"
 #include "proc.h"
+#include "recovery.h"
 #include "select.h"
 #include "stats.h"
 #include "table.h"
@@ -66,6 +67,12 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	put_text(doc, "target", known ? d->record.target : NULL);
 	put_text(doc, "backing", known && d->record.backing[0] ? d->record.backing : NULL);
 	put_path(doc, known ? &d->record : NULL);
+	put_text(doc, "recovery", uc_recovery_name(uc_recovery_of(d->info.flags)));
+	put_bool(doc, "respawn", known && d->record.respawn);
+	if (known && d->record.keeper.pid)
+		put_number(doc, "keeper_pid", (uint64_t)d->record.keeper.pid);
+	else
+		json_object_object_add(doc, "keeper_pid", NULL);
 	if (d->info.ublksrv_pid > 0)
 		put_number(doc, "pid", (uint64_t)d->info.ublksrv_pid);
 	else

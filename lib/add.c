@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `add`: a handler process, and a pipe on which it says once how it went. The pipe's end without
- * a word means that the handler died; then what it left in the driver is found by its cookie.
+ * `add` and `recover`: a handler process, and a pipe on which it says once how it went. The pipe's
+ * end without a word means that the handler died; then what a new device left in the driver is
+ * found by its cookie.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -186,15 +187,17 @@ static int block_signals(int *ret_fd, struct uc_error *err)
 	return *ret_fd < 0 ? uc_fail_errno(err, errno, "signalfd") : 0;
 }
 
-static int explain_no_message(const struct uc_host *host, int ret, struct uc_error *err)
+static int explain_no_message(const struct uc_server_args *args, int ret, struct uc_error *err)
 {
 	switch (ret) {
 	case -EINTR:
-		return uc_fail(err, UC_FAILED, EINTR, "interrupted; no device was made");
+		return uc_fail(err, UC_FAILED, EINTR, "interrupted; %s",
+			       args->resume ? "the device still has no handler"
+					    : "no device was made");
 	case -ETIMEDOUT:
 		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 			       "the handler was not ready within %u ms; see dmesg and syslog",
-			       host->timeout_ms * HANDLER_WAITS);
+			       args->host->timeout_ms * HANDLER_WAITS);
 	default:
 		return uc_fail(err, UC_FAILED, EPIPE,
 			       "the handler process died before the device was ready; see dmesg "
@@ -222,25 +225,22 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 		*err = message.err;
 		ret = -message.err.errnum;
 	} else {
-		ret = explain_no_message(host, ret, err);
+		ret = explain_no_message(args, ret, err);
 	}
-	clean_up(host, args->cookie, err);
+	if (!args->resume)
+		clean_up(host, args->cookie, err);
 	return ret;
 }
 
-int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
-	   struct uc_added *ret_added, struct uc_error *err)
+static int spawn(const struct uc_server_args *args, struct uc_added *ret_added,
+		 struct uc_error *err)
 {
-	struct uc_server_args args = {.host = host, .spec = spec, .target = target};
 	uc_auto_close int signal_fd = -1;
 	uc_auto_close int pipe_fd = -1;
 	int fds[2];
 	pid_t pid;
-	int ret;
+	int ret = block_signals(&signal_fd, err);
 
-	ret = new_cookie(&args.cookie, err);
-	if (ret == 0)
-		ret = block_signals(&signal_fd, err);
 	if (ret < 0)
 		return ret;
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -251,12 +251,29 @@ int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct 
 		/* Ours must be the only write end, and not the read end: its end is the signal. */
 		close(fds[0]);
 		close(signal_fd);
-		handler(&args, fds[1]);
+		handler(args, fds[1]);
 	}
 	close(fds[1]);
-	ret = pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
-		      : follow(&args, pid, pipe_fd, signal_fd, ret_added, err);
-	return ret;
+	return pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
+		       : follow(args, pid, pipe_fd, signal_fd, ret_added, err);
+}
+
+int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
+	   struct uc_added *ret_added, struct uc_error *err)
+{
+	struct uc_server_args args = {.host = host, .spec = spec, .target = target};
+	int ret = new_cookie(&args.cookie, err);
+
+	return ret < 0 ? ret : spawn(&args, ret_added, err);
+}
+
+int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,
+	       const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err)
+{
+	const struct uc_server_args args = {
+		.host = host, .spec = spec, .target = target, .cookie = cookie, .resume = true};
+
+	return spawn(&args, ret_added, err);
 }
 
 int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,
@@ -269,4 +286,20 @@ int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,
 	int ret = new_cookie(&args.cookie, err);
 
 	return ret < 0 ? ret : uc_server_run(&args, err);
+}
+
+int uc_recover_foreground(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,
+			  const struct uc_target *target,
+			  int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
+			  struct uc_error *err)
+{
+	const struct uc_server_args args = {.host = host,
+					    .spec = spec,
+					    .target = target,
+					    .cookie = cookie,
+					    .resume = true,
+					    .ready = ready,
+					    .ctx = ctx};
+
+	return uc_server_run(&args, err);
 }

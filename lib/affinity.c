@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,31 @@ int uc_cpus_parse(const char *text, const char *what, struct uc_cpus *ret_cpus,
 		return bad_list(text, what, err);
 	*ret_cpus = cpus;
 	return 0;
+}
+
+static bool has_cpu(const struct uc_cpus *cpus, unsigned cpu)
+{
+	return cpu < UC_CPUS_MAX && (cpus->bits[cpu / WORD_BITS] >> cpu % WORD_BITS & 1);
+}
+
+bool uc_cpus_format(const struct uc_cpus *cpus, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (unsigned first = 0; first < UC_CPUS_MAX && used < size; first++) {
+		unsigned last = first;
+
+		if (!has_cpu(cpus, first))
+			continue;
+		while (has_cpu(cpus, last + 1))
+			last++;
+		used += (size_t)snprintf(buf + used, size - used,
+					 first == last ? "%s%u" : "%s%u-%u", used ? "," : "", first,
+					 last);
+		first = last;
+	}
+	return used < size;
 }
 
 bool uc_cpus_is_empty(const struct uc_cpus *cpus)

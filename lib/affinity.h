@@ -3,6 +3,7 @@
 #define UC_AFFINITY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,9 @@ struct uc_cpus {
 /* A list as taskset and cpuset take it: "0-3,6". `what` names the option in the message. */
 int uc_cpus_parse(const char *text, const char *what, struct uc_cpus *ret_cpus,
 		  struct uc_error *err);
+
+/* The same list as text; false if it does not fit. */
+bool uc_cpus_format(const struct uc_cpus *cpus, char *buf, size_t size);
 
 /* No CPU at all, which stands for "not said". */
 bool uc_cpus_is_empty(const struct uc_cpus *cpus);

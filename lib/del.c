@@ -11,6 +11,7 @@
 #include "bounded.h"
 #include "cleanup.h"
 #include "inuse.h"
+#include "keeper.h"
 #include "manage.h"
 #include "node.h"
 #include "proc.h"
@@ -144,5 +145,9 @@ int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error 
 	/* The handler may have deleted it itself on its way out. */
 	if (ret < 0 && ret != -ENODEV)
 		return uc_wrap(err, "device %u is stopped but not deleted", id);
-	return uc_node_await_gone(host, id, err);
+	ret = uc_node_await_gone(host, id, err);
+	/* With it goes the memory of a ramdisk. */
+	if (ret == 0 && device.record_state == UC_RECORD_OK)
+		uc_keeper_await_end(&device.record.keeper, host->timeout_ms);
+	return ret;
 }

@@ -33,8 +33,8 @@ int uc_isolate_stdio(struct uc_error *err)
 	return 0;
 }
 
-/* The server must outlive memory pressure: killing it would not free the memory behind it. */
-static void protect_from_oom(void)
+/* Killing a server would not free the memory behind it. */
+void uc_isolate_memory(void)
 {
 	static const char score[] = "-1000";
 	uc_auto_close int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -45,7 +45,7 @@ static void protect_from_oom(void)
 
 void uc_isolate_process(void)
 {
-	protect_from_oom();
+	uc_isolate_memory();
 	/* Private before anything else: what we unmount must stay mounted for everyone else. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		uc_log(LOG_WARNING, "no mount namespace of its own: %s", uc_errno_text(errno));

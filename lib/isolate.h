@@ -9,6 +9,9 @@
 /* Session, umask, and /dev/null on 0 to 2, so that no caller waits for our end of its pipes. */
 int uc_isolate_stdio(struct uc_error *err);
 
+/* A low OOM score: for what must outlive memory pressure. A failure is logged. */
+void uc_isolate_memory(void);
+
 /*
  * A mount namespace of its own, and a low OOM score. Before any thread is made. What is not
  * permitted is logged and left: it makes a server less safe, not wrong.

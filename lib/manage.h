@@ -30,6 +30,20 @@ int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,
 		      struct uc_error *err);
 
 /*
+ * A new handler process for device spec->id, which has lost the old one; its parameters stay as
+ * they are. `cookie` is what the driver keeps with it (ublksrv_flags). On failure it can be tried
+ * again, or deleted. As for the rest see uc_add().
+ */
+int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,
+	       const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err);
+
+/* The same in this process; see uc_add_foreground(). */
+int uc_recover_foreground(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,
+			  const struct uc_target *target,
+			  int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
+			  struct uc_error *err);
+
+/*
  * Stops and removes a device and returns when its nodes and its id are gone. Without `force` a
  * device in use (mounted, claimed, open) is refused: UC_BUSY, and nothing has changed.
  */

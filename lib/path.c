@@ -81,3 +81,38 @@ int uc_path_choose(const struct uc_target *target, uint64_t features, const stru
 	*ret_path = *p;
 	return check(*p, target, features, err);
 }
+
+/* What tells the paths apart. */
+static uint64_t data_flags(void)
+{
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < NR_PATHS; i++)
+		flags |= paths[i]->flags;
+	return flags;
+}
+
+int uc_path_resume(const struct uc_target *target, uint64_t granted, const struct uc_spec *spec,
+		   const struct uc_path **ret_path, struct uc_error *err)
+{
+	const uint64_t flags = granted & data_flags();
+
+	if (spec->path && spec->path->flags == flags && suits(spec->path, target)) {
+		*ret_path = spec->path;
+		return 0;
+	}
+	if (spec->path)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "data path %s is not what the device was made for, or does not suit "
+			       "this %s",
+			       spec->path->name, target->ops->name);
+	for (size_t i = 0; i < NR_PATHS; i++) {
+		if (paths[i]->flags == flags && suits(paths[i], target)) {
+			*ret_path = paths[i];
+			return 0;
+		}
+	}
+	return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+		       "the device was made for a data path that does not suit this %s",
+		       target->ops->name);
+}

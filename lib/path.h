@@ -74,4 +74,11 @@ const struct uc_path *uc_path_find(const char *name);
 int uc_path_choose(const struct uc_target *target, uint64_t features, const struct uc_spec *spec,
 		   const struct uc_path **ret_path, struct uc_error *err);
 
+/*
+ * The same for a device that there is already, with what was granted to it: another path would
+ * break the driver's word to its clients. spec->path is what its record names, or NULL.
+ */
+int uc_path_resume(const struct uc_target *target, uint64_t granted, const struct uc_spec *spec,
+		   const struct uc_path **ret_path, struct uc_error *err);
+
 #endif

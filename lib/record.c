@@ -15,6 +15,7 @@
 #include "stats.h"
 
 #define SCHEMA_VERSION 1
+#define UC_CPUS_TEXT   4096
 #define RECORD_MAX     65536 /* a file larger than this is none of ours */
 
 int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
@@ -34,6 +35,29 @@ int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 	return 0;
 }
 
+static void add_handler(struct json_object *doc, const struct uc_record *r)
+{
+	struct json_object *options = json_tokener_parse(r->options);
+	struct json_object *keeper = json_object_new_object();
+	char cpus[UC_CPUS_TEXT];
+
+	(void)uc_cpus_format(&r->cpus, cpus, sizeof(cpus));
+	json_object_object_add(doc, "threads", json_object_new_int(r->threads));
+	json_object_object_add(doc, "logical_block_size", json_object_new_uint64(r->logical_bs));
+	json_object_object_add(doc, "physical_block_size", json_object_new_uint64(r->physical_bs));
+	json_object_object_add(doc, "read_only", json_object_new_boolean(r->read_only));
+	json_object_object_add(doc, "respawn", json_object_new_boolean(r->respawn));
+	json_object_object_add(doc, "recovering", json_object_new_boolean(r->recovering));
+	json_object_object_add(doc, "cpus", json_object_new_string(cpus));
+	json_object_object_add(doc, "shared_memory", json_object_new_string(r->shared_memory));
+	json_object_object_add(doc, "options", options ? options : json_object_new_object());
+	json_object_object_add(keeper, "pid", json_object_new_int(r->keeper.pid));
+	json_object_object_add(keeper, "pid_start", json_object_new_uint64(r->keeper.start));
+	/* A JSON number that is never negative: 0 is none, else the file's number and 1. */
+	json_object_object_add(keeper, "file", json_object_new_int(r->keeper.fd + 1));
+	json_object_object_add(doc, "keeper", keeper);
+}
+
 static struct json_object *to_json(const struct uc_record *r)
 {
 	struct json_object *doc = json_object_new_object();
@@ -50,6 +74,7 @@ static struct json_object *to_json(const struct uc_record *r)
 	json_object_object_add(doc, "backing", json_object_new_string(r->backing));
 	json_object_object_add(doc, "data_path", json_object_new_string(r->path));
 	json_object_object_add(doc, "data_path_asked", json_object_new_boolean(r->path_asked));
+	add_handler(doc, r);
 	return doc;
 }
 
@@ -156,6 +181,65 @@ static bool truth_of(struct json_object *doc, const char *key, bool *ret_truth)
 	return true;
 }
 
+static bool number_up_to(struct json_object *doc, const char *key, uint64_t max,
+			 uint64_t *ret_number)
+{
+	return number_of(doc, key, ret_number) && *ret_number <= max;
+}
+
+static bool text_into(struct json_object *doc, const char *key, char *buf, size_t size)
+{
+	const char *text = text_of(doc, key);
+
+	return text && (size_t)snprintf(buf, size, "%s", text) < size;
+}
+
+static bool keeper_from_json(struct json_object *doc, struct uc_keeper_id *ret_keeper)
+{
+	struct json_object *keeper;
+	uint64_t pid;
+	uint64_t file;
+
+	if (!json_object_object_get_ex(doc, "keeper", &keeper) ||
+	    !json_object_is_type(keeper, json_type_object) ||
+	    !number_up_to(keeper, "pid", INT32_MAX, &pid) ||
+	    !number_of(keeper, "pid_start", &ret_keeper->start) ||
+	    !number_up_to(keeper, "file", INT32_MAX, &file))
+		return false;
+	ret_keeper->pid = (int32_t)pid;
+	ret_keeper->fd = (int32_t)file - 1;
+	return true;
+}
+
+/* What a new handler needs. */
+static bool handler_from_json(struct json_object *doc, struct uc_record *r)
+{
+	struct json_object *options;
+	const char *cpus = text_of(doc, "cpus");
+	uint64_t threads;
+	uint64_t logical_bs;
+	uint64_t physical_bs;
+
+	if (!number_up_to(doc, "threads", UC_MAX_THREADS, &threads) || !threads ||
+	    !number_up_to(doc, "logical_block_size", UINT32_MAX, &logical_bs) ||
+	    !number_up_to(doc, "physical_block_size", UINT32_MAX, &physical_bs) ||
+	    !truth_of(doc, "read_only", &r->read_only) || !truth_of(doc, "respawn", &r->respawn) ||
+	    !truth_of(doc, "recovering", &r->recovering) ||
+	    !text_into(doc, "shared_memory", r->shared_memory, sizeof(r->shared_memory)) ||
+	    !json_object_object_get_ex(doc, "options", &options) ||
+	    !json_object_is_type(options, json_type_object) ||
+	    (size_t)snprintf(r->options, sizeof(r->options), "%s",
+			     json_object_to_json_string_ext(options, JSON_C_TO_STRING_PLAIN)) >=
+		    sizeof(r->options))
+		return false;
+	r->threads = (uint16_t)threads;
+	r->logical_bs = (uint32_t)logical_bs;
+	r->physical_bs = (uint32_t)physical_bs;
+	if (!cpus || (*cpus && uc_cpus_parse(cpus, "cpus", &r->cpus, NULL) < 0))
+		return false;
+	return keeper_from_json(doc, &r->keeper);
+}
+
 static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 {
 	const char *cookie = text_of(doc, "cookie");
@@ -171,7 +255,8 @@ static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 	    !number_of(doc, "schema_version", &version) || version != SCHEMA_VERSION ||
 	    !number_of(doc, "id", &id) || id > UINT32_MAX || !number_of(doc, "pid", &pid) ||
 	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start) ||
-	    !truth_of(doc, "data_path_asked", &ret_record->path_asked))
+	    !truth_of(doc, "data_path_asked", &ret_record->path_asked) ||
+	    !handler_from_json(doc, ret_record))
 		return false;
 	ret_record->id = (uint32_t)id;
 	ret_record->pid = (int32_t)pid;
@@ -186,7 +271,7 @@ int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_inf
 		   struct uc_record *ret_record)
 {
 	uc_auto_json struct json_object *doc = NULL;
-	struct uc_record record;
+	struct uc_record record = {0};
 	char path[512];
 	int errnum;
 

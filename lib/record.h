@@ -5,10 +5,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "affinity.h"
 #include "error.h"
 #include "host.h"
 #include "target.h"
 #include "ublk_abi.h"
+
+/* A process that outlives a handler; see keeper.h. */
+struct uc_keeper_id {
+	int32_t pid;    /* 0: there is none */
+	uint64_t start; /* see uc_proc_start_time() */
+	int32_t fd;     /* in that process: the file of the target, -1: it has none */
+};
+
+#define UC_OPTIONS_MAX 1024
 
 /*
  * What the kernel does not know of a device: a JSON file `<run_dir>/<id>.json` that its handler
@@ -23,6 +33,18 @@ struct uc_record {
 	char backing[UC_BACKING_MAX];
 	char path[32];   /* the data path in use */
 	bool path_asked; /* it was asked for, and not chosen */
+
+	/* For a new handler: */
+	uint16_t threads;     /* of each queue */
+	uint32_t logical_bs;  /* as asked for, bytes; 0: not */
+	uint32_t physical_bs; /* as asked for, bytes; 0: not */
+	bool read_only;
+	bool respawn;
+	bool recovering; /* one is on its way, or died on it */
+	struct uc_cpus cpus;
+	char shared_memory[UC_BACKING_MAX];
+	char options[UC_OPTIONS_MAX]; /* of the target, but for its backing: a JSON object */
+	struct uc_keeper_id keeper;
 };
 
 /* Makes the runtime directory if need be; refuses one that others than root can write to. */

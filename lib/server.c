@@ -2,12 +2,14 @@
 /*
  * The handler process of one device: ADD_DEV, compare what was granted, SET_PARAMS, queue threads
  * that fetch every tag, START_DEV, see the node work, write the record, be ready; then wait for
- * the end, and take everything down in the opposite order.
+ * the end, and take everything down in the opposite order. One that takes a device over has
+ * START_USER_RECOVERY and END_USER_RECOVERY for the driver instead.
  */
 #include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,14 +23,17 @@
 #include "cleanup.h"
 #include "ctrl.h"
 #include "deadline.h"
+#include "device.h"
 #include "feature.h"
 #include "isolate.h"
+#include "keeper.h"
 #include "log.h"
 #include "node.h"
 #include "params.h"
 #include "proc.h"
 #include "queue.h"
 #include "record.h"
+#include "recover.h"
 #include "shared.h"
 
 struct server {
@@ -44,6 +49,8 @@ struct server {
 	struct uc_buffers *buffers; /* of each hardware queue */
 	struct uc_queue *queues;    /* as each thread serves them */
 	unsigned nr_threads;
+	struct uc_keeper_id keeper;
+	int keeper_fd; /* tells a keeper of ours; its end is our end */
 	int char_fd;
 	int signal_fd;
 	bool added;
@@ -119,6 +126,17 @@ static bool stop_requested(const struct server *s)
 	return false;
 }
 
+static int check_threads(const struct server *s, struct uc_error *err)
+{
+	if (s->args->spec->threads > 1 &&
+	    !(s->info.flags & (UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO)))
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "this kernel's driver lets one thread serve a queue, not %u; use "
+			       "--threads 1, or more queues with -q",
+			       s->args->spec->threads);
+	return 0;
+}
+
 /* The driver negotiates silently; whoever asked must hear of it. */
 static int compare_granted(const struct server *s, struct uc_error *err)
 {
@@ -126,6 +144,11 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 	const uint64_t missing = s->path->flags & ~s->info.flags;
 	char names[256];
 
+	if (uc_recovery_of(s->info.flags) != spec->recovery)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "the driver grants --recovery %s, not %s",
+			       uc_recovery_name(uc_recovery_of(s->info.flags)),
+			       uc_recovery_name(spec->recovery));
 	if (missing) {
 		uc_feature_names(missing, names, sizeof(names));
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
@@ -133,11 +156,6 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 			       "data path %s",
 			       names, s->args->target->ops->name, s->path->name);
 	}
-	if (spec->threads > 1 && !(s->info.flags & (UBLK_F_PER_IO_DAEMON | UBLK_F_BATCH_IO)))
-		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
-			       "this kernel's driver lets one thread serve a queue, not %u; use "
-			       "--threads 1, or more queues with -q",
-			       spec->threads);
 	if (s->info.nr_hw_queues != spec->queues && spec->queues_set)
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
 			       "the driver grants %u queues, not %u: it gives at most one per CPU; "
@@ -148,7 +166,20 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 			       "the driver grants depth %u and I/O of %u bytes, not %u and %u",
 			       s->info.queue_depth, s->info.max_io_buf_bytes, spec->depth,
 			       spec->max_io_size);
-	return 0;
+	return check_threads(s, err);
+}
+
+static int check_recovery(const struct uc_spec *spec, uint64_t features, struct uc_error *err)
+{
+	const uint64_t missing = uc_recovery_flags(spec->recovery) & ~features;
+	char names[256];
+
+	if (!missing)
+		return 0;
+	uc_feature_names(missing, names, sizeof(names));
+	return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+		       "--recovery %s needs %s, which this kernel's driver does not have",
+		       uc_recovery_name(spec->recovery), names);
 }
 
 /* Drivers before 6.5 cannot say what they know; they are taken by their grants. */
@@ -160,6 +191,9 @@ static int choose_path(struct server *s, struct uc_error *err)
 	if (ret == -EOPNOTSUPP)
 		features = UBLK_F_NEED_GET_DATA;
 	else if (ret < 0)
+		return ret;
+	ret = check_recovery(s->args->spec, features, err);
+	if (ret < 0)
 		return ret;
 	return uc_path_choose(s->args->target, features, s->args->spec, &s->path, err);
 }
@@ -175,7 +209,8 @@ static int add_device(struct server *s, struct uc_error *err)
 		.nr_hw_queues = spec->queues,
 		.queue_depth = spec->depth,
 		.max_io_buf_bytes = spec->max_io_size,
-		.flags = s->path->flags | UBLK_F_CMD_IOCTL_ENCODE,
+		.flags = s->path->flags | uc_recovery_flags(spec->recovery) |
+			 UBLK_F_CMD_IOCTL_ENCODE,
 		.ublksrv_flags = s->args->cookie,
 	};
 	ret = uc_ctrl_add_dev(s->ctrl, &s->info, err);
@@ -190,6 +225,69 @@ static int add_device(struct server *s, struct uc_error *err)
 	ret = uc_ctrl_set_params(s->ctrl, s->info.dev_id, &params, err);
 	if (ret == 0 && s->path->shared)
 		ret = uc_shared_register(&s->shared, s->ctrl, s->info.dev_id, err);
+	return ret;
+}
+
+static int make_device(struct server *s, struct uc_error *err)
+{
+	int ret = choose_path(s, err);
+
+	if (ret == 0 && s->path->shared)
+		ret = uc_shared_open(s->args->spec->shared_memory, &s->shared, err);
+	return ret < 0 ? ret : add_device(s, err);
+}
+
+/* What the device's clients were promised must be there. */
+static int check_size(const struct server *s, struct uc_error *err)
+{
+	const uint64_t size = uc_device_attr(&s->host, s->info.dev_id, "size") << 9;
+
+	if (s->args->target->size >= size)
+		return 0;
+	return uc_fail(err, UC_FAILED, EINVAL,
+		       "device %u has %" PRIu64 " bytes, but what is to be behind it has only "
+		       "%" PRIu64,
+		       s->info.dev_id, size, s->args->target->size);
+}
+
+static int write_record(const struct server *s, bool recovering, struct uc_error *err);
+
+/* The driver knows the old handler's memory, and has it pinned; ours may be another file. */
+static int replace_shared(struct server *s, struct uc_error *err)
+{
+	int ret = uc_shared_open(s->args->spec->shared_memory, &s->shared, err);
+
+	if (ret < 0)
+		return ret;
+	(void)uc_ctrl_unreg_buf(s->ctrl, s->info.dev_id, 0, NULL);
+	return uc_shared_register(&s->shared, s->ctrl, s->info.dev_id, err);
+}
+
+/* From where a handler has died to where the next one may open and fetch. */
+static int take_over(struct server *s, struct uc_error *err)
+{
+	const uint32_t id = s->args->spec->id;
+	struct uc_record record;
+	int ret = uc_ctrl_get_dev_info(s->ctrl, id, &s->info, err);
+	bool known;
+
+	if (ret < 0)
+		return ret;
+	known = uc_record_read(&s->host, &s->info, &record) == 0;
+	s->nr_threads = s->info.nr_hw_queues * (unsigned)s->args->spec->threads;
+	ret = uc_path_resume(s->args->target, s->info.flags, s->args->spec, &s->path, err);
+	if (ret == 0)
+		ret = check_threads(s, err);
+	if (ret == 0)
+		ret = check_size(s, err);
+	if (ret == 0)
+		ret = uc_recover_begin(&s->host, s->ctrl, id, known ? &record : NULL, &s->info,
+				       err);
+	/* Before anything is fetched: see uc_recover_begin(). */
+	if (ret == 0)
+		ret = write_record(s, true, err);
+	if (ret == 0 && s->path->shared)
+		ret = replace_shared(s, err);
 	return ret;
 }
 
@@ -282,33 +380,48 @@ static int start_device(struct server *s, struct uc_error *err)
 	int ret = uc_node_open_char(&s->host, id, &s->char_fd, err);
 
 	if (ret == 0)
-		ret = uc_stats_create(&s->host, id, s->nr_threads, &s->stats, err);
+		ret = uc_stats_create(&s->host, id, s->nr_threads, s->args->resume, &s->stats, err);
 	if (ret == 0)
 		ret = start_queues(s, err);
 	if (ret == 0)
 		ret = await_queues(s, err);
 	if (ret < 0)
 		return ret;
-	ret = uc_ctrl_start_dev(s->ctrl, id, getpid(), err);
+	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->ctrl, id, getpid(), err)
+			      : uc_ctrl_start_dev(s->ctrl, id, getpid(), err);
 	if (ret == 0)
 		ret = uc_node_await_block(&s->host, id, s->args->target->limits.logical_bs, err);
 	return ret;
 }
 
-static int write_record(const struct server *s, struct uc_error *err)
+static int write_record(const struct server *s, bool recovering, struct uc_error *err)
 {
 	const struct uc_target *target = s->args->target;
+	const struct uc_spec *spec = s->args->spec;
 	struct uc_record record = {
 		.id = s->info.dev_id,
-		.cookie = s->args->cookie,
+		.cookie = s->info.ublksrv_flags,
 		.pid = getpid(),
 		.pid_start = uc_proc_start_time(getpid()),
+		.path_asked = spec->path_asked,
+		.threads = spec->threads,
+		.logical_bs = spec->logical_bs,
+		.physical_bs = spec->physical_bs,
+		.read_only = spec->read_only,
+		.respawn = spec->respawn,
+		.recovering = recovering,
+		.cpus = spec->cpus,
+		.keeper = s->keeper,
 	};
 
 	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
 	snprintf(record.backing, sizeof(record.backing), "%s", target->backing);
 	snprintf(record.path, sizeof(record.path), "%s", s->path->name);
-	record.path_asked = s->args->spec->path != NULL;
+	if (spec->shared_memory)
+		snprintf(record.shared_memory, sizeof(record.shared_memory), "%s",
+			 spec->shared_memory);
+	if (spec->target_options)
+		snprintf(record.options, sizeof(record.options), "%s", spec->target_options);
 	return uc_record_write(&s->host, &record, err);
 }
 
@@ -322,6 +435,8 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	snprintf(added.data_path, sizeof(added.data_path), "%s", s->path->name);
 	if (stop_requested(s))
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
+	if (s->keeper_fd >= 0)
+		(void)!write(s->keeper_fd, &s->info.dev_id, sizeof(s->info.dev_id));
 	if (s->args->ready(s->args->ctx, &added) < 0)
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->info.dev_id);
@@ -351,20 +466,26 @@ static int bring_up(struct server *s, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_record_prepare(&s->host, err);
 	if (ret == 0)
-		ret = choose_path(s, err);
-	if (ret == 0 && s->path->shared)
-		ret = uc_shared_open(s->args->spec->shared_memory, &s->shared, err);
-	if (ret == 0)
-		ret = add_device(s, err);
+		ret = s->args->resume ? take_over(s, err) : make_device(s, err);
 	if (ret == 0)
 		ret = start_device(s, err);
 	if (ret == 0)
-		ret = write_record(s, err);
+		ret = write_record(s, false, err);
 	if (ret == 0)
 		ret = leave_mounts(s, err);
 	if (ret == 0)
 		ret = tell_ready(s, err);
 	return ret;
+}
+
+/* While this process has but one thread and the mounts of everyone else. */
+static int get_keeper(struct server *s, struct uc_error *err)
+{
+	if (s->args->keeper)
+		s->keeper = *s->args->keeper;
+	else if (uc_keeper_wanted(s->args->spec, s->args->target))
+		return uc_keeper_start(s->args, &s->keeper, &s->keeper_fd, err);
+	return 0;
 }
 
 /* Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). */
@@ -441,6 +562,8 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	struct server s = {
 		.args = args,
 		.host = *args->host,
+		.keeper = {.fd = -1},
+		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,
 		.end_pipe = {-1, -1},
@@ -449,8 +572,17 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	int ret;
 
 	init_sync(&s);
+	ret = get_keeper(&s, err);
+	if (ret < 0)
+		return ret;
 	uc_isolate_process();
 	ret = bring_up(&s, err);
+	/*
+	 * The device is not ours, and what has been fetched comes back only when this process
+	 * ends: its threads wait for that.
+	 */
+	if (ret < 0 && args->resume)
+		return ret;
 	if (ret == -ENODEV && s.added && err->code == UC_NO_DEVICE)
 		ret = uc_fail(err, UC_NO_DEVICE, ENODEV,
 			      "device %u was deleted by someone else before it was ready",

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "host.h"
+#include "record.h"
 #include "spec.h"
 #include "target.h"
 #include "ublk_abi.h"
@@ -21,6 +22,8 @@ struct uc_server_args {
 	const struct uc_spec *spec;
 	const struct uc_target *target;
 	uint64_t cookie; /* kept with the device by the driver; tells ours from others' */
+	bool resume;     /* take over device spec->id, which has lost its handler */
+	const struct uc_keeper_id *keeper; /* it has one already; NULL: make one if need be */
 
 	/*
 	 * Called once, when the block node opens and reads. A negative return means that nobody
@@ -31,11 +34,12 @@ struct uc_server_args {
 };
 
 /*
- * Makes a device and serves it in this process until it is stopped: by SIGTERM or SIGINT, which
- * also delete it, or by someone else's STOP_DEV. Returns 0 after service; on failure the device
- * is away again. The process becomes a server: it gets a mount namespace of its own, no OOM
- * score and blocked signals, and should exit afterwards. (The driver wants one process to open,
- * map, fetch and start, so none of this can be prepared elsewhere.)
+ * Makes a device, or takes one over, and serves it in this process until it is stopped: by SIGTERM
+ * or SIGINT, which also delete it, or by someone else's STOP_DEV. Returns 0 after service; on
+ * failure a new device is away again, and one to be taken over can be tried again. The process
+ * becomes a server: it gets a mount namespace of its own, no OOM score and blocked signals, and
+ * should exit afterwards. (The driver wants one process to open, map, fetch and start, so none of
+ * this can be prepared elsewhere.)
  */
 int uc_server_run(const struct uc_server_args *args, struct uc_error *err);
 

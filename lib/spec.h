@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "affinity.h"
+#include "recovery.h"
 
 #define UC_DEFAULT_QUEUES      1
 #define UC_DEFAULT_THREADS     1
@@ -25,10 +26,15 @@ struct uc_spec {
 	uint32_t physical_bs; /* bytes; 0: as the target's data has it */
 	bool read_only;
 	bool queues_set; /* the user said so, and must get exactly that */
+	bool path_asked; /* the same of the path */
 	bool foreground;
+	bool respawn; /* a handler that dies is replaced */
+	enum uc_recovery recovery;
 	struct uc_cpus cpus;        /* that the threads may use; empty: any */
 	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */
 	const char *shared_memory;  /* file that clients do I/O from, or NULL; not ours */
+	/* What the target needs besides its backing to be opened again: JSON text; not ours. */
+	const char *target_options;
 };
 
 #endif

@@ -26,40 +26,6 @@ static size_t stats_size(uint32_t nr_threads)
 	return sizeof(struct uc_stats) + nr_threads * sizeof(struct uc_thread_stats);
 }
 
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads,
-		    struct uc_stats **ret_stats, struct uc_error *err)
-{
-	const size_t size = stats_size(nr_threads);
-	uc_auto_close int fd = -1;
-	struct uc_stats *stats;
-	char path[512];
-
-	stats_path(host, id, path, sizeof(path));
-	/* Never truncate what a reader may have mapped: a new file under the old name. */
-	(void)unlink(path);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return uc_fail_errno(err, errno, "%s", path);
-	/* Reserved now: a full file system must not turn into SIGBUS in a queue thread. */
-	int ret = posix_fallocate(fd, 0, (off_t)size);
-	if (ret) {
-		(void)unlink(path);
-		return uc_fail_errno(err, ret, "%s", path);
-	}
-	stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (stats == MAP_FAILED) {
-		ret = errno;
-		(void)unlink(path);
-		return uc_fail_errno(err, ret, "%s: cannot map it", path);
-	}
-	stats->magic = UC_STATS_MAGIC;
-	stats->version = UC_STATS_VERSION;
-	stats->nr_threads = nr_threads;
-	stats->stride = sizeof(struct uc_thread_stats);
-	*ret_stats = stats;
-	return 0;
-}
-
 static bool is_sound(const struct uc_stats *stats, size_t size)
 {
 	return stats->magic == UC_STATS_MAGIC && stats->version == UC_STATS_VERSION &&
@@ -91,6 +57,54 @@ int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret
 		return -EINVAL;
 	*ret_stats = stats;
 	stats = NULL;
+	return 0;
+}
+
+/* What the old handler had in flight, nobody answers for any more. */
+static void take_over(struct uc_stats *stats, const struct uc_stats *before)
+{
+	for (uint32_t i = 0; i < stats->nr_threads; i++) {
+		stats->threads[i] = before->threads[i];
+		stats->threads[i].in_flight = 0;
+	}
+}
+
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
+		    struct uc_stats **ret_stats, struct uc_error *err)
+{
+	const size_t size = stats_size(nr_threads);
+	uc_auto_free struct uc_stats *before = NULL;
+	uc_auto_close int fd = -1;
+	struct uc_stats *stats;
+	char path[512];
+
+	stats_path(host, id, path, sizeof(path));
+	if (go_on)
+		(void)uc_stats_read(host, id, &before);
+	/* Never truncate what a reader may have mapped: a new file under the old name. */
+	(void)unlink(path);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return uc_fail_errno(err, errno, "%s", path);
+	/* Reserved now: a full file system must not turn into SIGBUS in a queue thread. */
+	int ret = posix_fallocate(fd, 0, (off_t)size);
+	if (ret) {
+		(void)unlink(path);
+		return uc_fail_errno(err, ret, "%s", path);
+	}
+	stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stats == MAP_FAILED) {
+		ret = errno;
+		(void)unlink(path);
+		return uc_fail_errno(err, ret, "%s: cannot map it", path);
+	}
+	stats->magic = UC_STATS_MAGIC;
+	stats->version = UC_STATS_VERSION;
+	stats->nr_threads = nr_threads;
+	stats->stride = sizeof(struct uc_thread_stats);
+	if (before && before->nr_threads == nr_threads)
+		take_over(stats, before);
+	*ret_stats = stats;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #define UC_STATS_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -50,8 +51,11 @@ static inline void uc_count(uint64_t *counter, uint64_t add)
 	__atomic_store_n(counter, *counter + add, __ATOMIC_RELAXED);
 }
 
-/* Makes the file anew and maps it. *ret_stats is unmapped with uc_stats_unmap(). */
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads,
+/*
+ * Makes the file anew and maps it. *ret_stats is unmapped with uc_stats_unmap(). `go_on`: the
+ * counters begin where those of the handler before, if it had as many threads, have ended.
+ */
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
 		    struct uc_stats **ret_stats, struct uc_error *err);
 /*
  * A copy of another process's counters, to be freed; -ENOENT, or -EINVAL when the file is

@@ -444,6 +444,8 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	return 0;
 }
 
+static const int only_at_first[] = {OPT_CREATE, OPT_SIZE, 0};
+
 const struct uc_target_type uc_loop_target = {
 	.name = "loop",
 	.help = "a regular file or a block device",
@@ -451,5 +453,7 @@ const struct uc_target_type uc_loop_target = {
 	.config_size = sizeof(struct loop_config),
 	.option = loop_option,
 	.open = loop_open,
+	.backing = OPT_FILE,
+	.at_first = only_at_first,
 	.undo = loop_undo,
 };

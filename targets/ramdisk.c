@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -23,6 +24,7 @@ struct ramdisk_config {
 	uint64_t size;
 	bool huge_pages;
 	bool preallocate;
+	int memory; /* that there is already; 0: none */
 };
 
 struct ramdisk_target {
@@ -56,6 +58,13 @@ static int ramdisk_option(void *config, int option, const char *arg, struct uc_e
 			return -EINVAL;
 		return c->size ? 0 : uc_fail(err, UC_USAGE, EINVAL, "--size: it must not be 0");
 	}
+}
+
+static void ramdisk_adopt(void *config, int fd)
+{
+	struct ramdisk_config *c = config;
+
+	c->memory = fd;
 }
 
 static void *ramdisk_address(const struct uc_target *target, const struct ublksrv_io_desc *iod)
@@ -117,19 +126,38 @@ static uint64_t huge_page_size(void)
 	return 0;
 }
 
+/* What was kept must be what the record says. */
+static int check_memory(const struct ramdisk_target *t, struct uc_error *err)
+{
+	struct stat st;
+
+	if (fstat(t->base.fds[0], &st) < 0)
+		return uc_fail_errno(err, errno, "the kept memory");
+	if ((uint64_t)st.st_size != t->mapped)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "the kept memory has %" PRIu64 " bytes, not %zu",
+			       (uint64_t)st.st_size, t->mapped);
+	return 0;
+}
+
 static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, uint64_t page,
 		    struct uc_error *err)
 {
 	const unsigned flags = MFD_CLOEXEC | (c->huge_pages ? MFD_HUGETLB : 0U);
 	void *map;
+	int ret = 0;
 
 	t->mapped = (size_t)((t->base.size + page - 1) / page * page);
-	t->base.fds[0] = memfd_create("ublkctl-ramdisk", flags);
+	t->base.fds[0] = c->memory ? c->memory : memfd_create("ublkctl-ramdisk", flags);
 	if (t->base.fds[0] < 0)
 		return uc_fail_errno(err, errno, "cannot make the memory file");
-	if (ftruncate(t->base.fds[0], (off_t)t->mapped) < 0)
-		return uc_fail_errno(err, errno, "cannot size the memory file to %zu bytes",
-				     t->mapped);
+	if (c->memory)
+		ret = check_memory(t, err);
+	else if (ftruncate(t->base.fds[0], (off_t)t->mapped) < 0)
+		ret = uc_fail_errno(err, errno, "cannot size the memory file to %zu bytes",
+				    t->mapped);
+	if (ret < 0)
+		return ret;
 	/* Huge pages are reserved here, so that none is missing later. */
 	map = mmap(NULL, t->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, t->base.fds[0], 0);
 	if (map == MAP_FAILED && c->huge_pages)
@@ -140,7 +168,7 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 	if (map == MAP_FAILED)
 		return uc_fail_errno(err, errno, "cannot map %zu bytes of memory", t->mapped);
 	t->memory = map;
-	if (c->preallocate && fallocate(t->base.fds[0], 0, 0, (off_t)t->mapped) < 0)
+	if (c->preallocate && !c->memory && fallocate(t->base.fds[0], 0, 0, (off_t)t->mapped) < 0)
 		return uc_fail_errno(err, errno, "cannot allocate %zu bytes of memory", t->mapped);
 	return 0;
 }
@@ -200,6 +228,8 @@ static int ramdisk_open(const void *config, const struct uc_spec *spec,
 	return 0;
 }
 
+static const int only_at_first[] = {OPT_PREALLOCATE, 0};
+
 const struct uc_target_type uc_ramdisk_target = {
 	.name = "ramdisk",
 	.help = "data in memory, gone with the device",
@@ -207,4 +237,6 @@ const struct uc_target_type uc_ramdisk_target = {
 	.config_size = sizeof(struct ramdisk_config),
 	.option = ramdisk_option,
 	.open = ramdisk_open,
+	.adopt = ramdisk_adopt,
+	.at_first = only_at_first,
 };

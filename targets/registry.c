@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <json-c/json.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "targets.h"
 
 static const struct uc_target_type *const types[] = {
@@ -24,6 +26,54 @@ const struct uc_target_type *uc_target_find(const char *name)
 		if (strcmp(types[i]->name, name) == 0)
 			return types[i];
 	return NULL;
+}
+
+const struct poptOption *uc_target_option(const struct uc_target_type *type, int option)
+{
+	const struct poptOption *o = type->options;
+
+	while (o->longName && o->val != option)
+		o++;
+	return o->longName ? o : NULL;
+}
+
+const struct poptOption *uc_target_option_named(const struct uc_target_type *type, const char *name)
+{
+	const struct poptOption *o = type->options;
+
+	while (o->longName && strcmp(o->longName, name) != 0)
+		o++;
+	return o->longName ? o : NULL;
+}
+
+bool uc_target_option_lasts(const struct uc_target_type *type, int option)
+{
+	for (const int *first = type->at_first; first && *first; first++)
+		if (*first == option)
+			return false;
+	return option != type->backing;
+}
+
+int uc_target_restore(const struct uc_target_type *type, void *config, const char *backing,
+		      const char *options, struct uc_error *err)
+{
+	uc_auto_json struct json_object *doc = json_tokener_parse(options);
+	int ret = type->backing ? type->option(config, type->backing, backing, err) : 0;
+
+	if (!doc || !json_object_is_type(doc, json_type_object))
+		return uc_fail(err, UC_FAILED, EINVAL, "the record of its options is spoiled");
+	json_object_object_foreach(doc, name, value)
+	{
+		const struct poptOption *o = uc_target_option_named(type, name);
+
+		if (ret < 0)
+			break;
+		ret = o ? type->option(config, o->val, json_object_get_string(value), err)
+			: uc_fail(err, UC_FAILED, EINVAL,
+				  "its record has an option '%s', which target %s has not", name,
+				  type->name);
+	}
+	return ret;
 }
 
 int uc_target_block_sizes(const struct uc_spec *spec, struct uc_limits *limits,

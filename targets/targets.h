@@ -31,6 +31,12 @@ struct uc_target_type {
 	int (*open)(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
 		    struct uc_error *err);
 
+	/* For a device that has lost its handler: its memory is in this file, the target's now. */
+	void (*adopt)(void *config, int fd);
+
+	int backing;         /* the option that names the backing; 0: there is none */
+	const int *at_first; /* options that only matter when there is no device yet, then 0 */
+
 	/* Takes back what open() made that outlives the process; may be NULL. */
 	void (*undo)(const struct uc_target *target);
 };
@@ -44,6 +50,21 @@ const struct uc_target_type *const *uc_target_types(size_t *ret_count);
 
 /* NULL if there is none of that name. */
 const struct uc_target_type *uc_target_find(const char *name);
+
+/* The option of that value, or of that long name; NULL if the target has none. */
+const struct poptOption *uc_target_option(const struct uc_target_type *type, int option);
+const struct poptOption *uc_target_option_named(const struct uc_target_type *type,
+						const char *name);
+
+/* Whether the option says how the target is to be opened again, besides its backing. */
+bool uc_target_option_lasts(const struct uc_target_type *type, int option);
+
+/*
+ * The config of a target that was opened before: its backing ("" if it has none) and its other
+ * options, a JSON object as in its record.
+ */
+int uc_target_restore(const struct uc_target_type *type, void *config, const char *backing,
+		      const char *options, struct uc_error *err);
 
 /* Fills in what the user did not set and checks the block sizes against each other. */
 int uc_target_block_sizes(const struct uc_spec *spec, struct uc_limits *limits,

@@ -30,6 +30,10 @@
  *	Fills blocks FIRST to FIRST+COUNT-1 with their number, one by one, each with a flush, and
  *	puts each number in LOG (synchronously) after its flush was acknowledged and not before.
  *
+ *   client insist DEVICE COUNT LOG
+ *	The same from 0, but a write or flush that fails is done again until it does not, and ends
+ *	on SIGTERM. Says when each failed (seconds since the epoch), and then how many were done.
+ *
  *   client numbered DEVICE LOG
  *	Is the block of each number in LOG there, whole? Says how many are, or which is not.
  */
@@ -41,12 +45,14 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <regex.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ALIGNMENT 4096U
@@ -211,23 +217,71 @@ static void make_block(uint64_t *words, uint64_t number)
 		words[i] = number * BLOCK + i + 1;
 }
 
-static int number(char **args)
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int signal)
 {
-	const uint64_t first = strtoull(args[1], NULL, 0);
-	const uint64_t end = first + strtoull(args[2], NULL, 0);
-	const int fd = open(args[0], O_WRONLY | O_DIRECT);
-	const int log = open(args[3], O_WRONLY | O_CREAT | O_APPEND | O_SYNC, 0600);
-	uint64_t *block = client_buffer(BLOCK, 0);
+	(void)signal;
+	told_to_end = 1;
+}
+
+/* The number's block, and a flush of it. */
+static bool put_number(int fd, uint64_t n)
+{
+	static uint64_t *block;
+
+	if (!block)
+		block = client_buffer(BLOCK, 0);
+	make_block(block, n);
+	return pwrite(fd, block, BLOCK, (off_t)(n * BLOCK)) == BLOCK && fdatasync(fd) == 0;
+}
+
+static void say_failure(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	printf("%lld.%06ld %s\n", (long long)now.tv_sec, now.tv_nsec / 1000, strerror(errno));
+	fflush(stdout);
+	usleep(5000);
+}
+
+static uint64_t put_numbers(const char *device, uint64_t first, uint64_t end, const char *log_name,
+			    bool insist)
+{
+	const int fd = open(device, O_WRONLY | O_DIRECT);
+	const int log = open(log_name, O_WRONLY | O_CREAT | O_APPEND | O_SYNC, 0600);
+	uint64_t n;
 
 	if (fd < 0 || log < 0)
 		client_fail("open");
-	for (uint64_t n = first; n < end; n++) {
-		make_block(block, n);
-		if (pwrite(fd, block, BLOCK, (off_t)(n * BLOCK)) != BLOCK || fdatasync(fd) < 0)
-			client_fail(args[0]);
+	for (n = first; n < end && !told_to_end; n++) {
+		while (!put_number(fd, n)) {
+			if (!insist)
+				client_fail(device);
+			say_failure();
+		}
 		if (dprintf(log, "%llu\n", (unsigned long long)n) < 0)
-			client_fail(args[3]);
+			client_fail(log_name);
 	}
+	return n - first;
+}
+
+static int number(char **args)
+{
+	const uint64_t first = strtoull(args[1], NULL, 0);
+
+	put_numbers(args[0], first, first + strtoull(args[2], NULL, 0), args[3], false);
+	return 0;
+}
+
+static int insist(char **args)
+{
+	uint64_t count;
+
+	signal(SIGTERM, on_term);
+	count = put_numbers(args[0], 0, strtoull(args[1], NULL, 0), args[2], true);
+	printf("done %llu\n", (unsigned long long)count);
 	return 0;
 }
 
@@ -262,7 +316,7 @@ static const struct {
 } modes[] = {
 	{"fill", fill, 2, 100},          {"peek", peek, 3, 100},       {"holes", holes, 1, 1},
 	{"verify", client_verify, 1, 1}, {"load", client_load, 1, 1},  {"race", client_race, 2, 2},
-	{"number", number, 4, 4},        {"numbered", numbered, 2, 2},
+	{"number", number, 4, 4},        {"numbered", numbered, 2, 2}, {"insist", insist, 3, 3},
 };
 
 int main(int argc, char **argv)
@@ -271,7 +325,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], modes[i].name) != 0 || argc - 2 < modes[i].min ||
 		    argc - 2 > modes[i].max)
 			continue;
-		if (modes[i].run != number)
+		if (modes[i].run != number && modes[i].run != insist)
 			alarm(60);
 		return modes[i].run(argv + 2);
 	}

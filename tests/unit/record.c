@@ -141,7 +141,7 @@ static void test_stats(void **state)
 	char path[128];
 
 	(void)state;
-	assert_int_equal(uc_stats_create(&host, 7, 3, &mine, &err), 0);
+	assert_int_equal(uc_stats_create(&host, 7, 3, false, &mine, &err), 0);
 	uc_count(&mine->threads[2].reads, 5);
 	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
 	assert_int_equal(copy->nr_threads, 3);

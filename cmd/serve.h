@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CMD_SERVE_H
+#define CMD_SERVE_H
+
+#include <json-c/json.h>
+
+#include "cmd.h"
+#include "spec.h"
+#include "targets.h"
+
+/* What `add` and `recover` have in common: the options that say who serves a device, and how. */
+struct serve {
+	const struct command *command;
+	const struct poptOption *options; /* the command's own */
+	/* As in struct option_parser; take() is for the command's own options. ctx is this. */
+	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
+	int (*operand)(void *ctx, const char *text, struct uc_error *err);
+
+	/* Results, to be freed with serve_free(): */
+	struct uc_spec spec;
+	const struct uc_target_type *type;  /* NULL: none was named */
+	void *config;                       /* of the target */
+	struct json_object *target_options; /* those that last, for the record */
+	char *shared_memory;
+};
+
+/* Parses the command line, the target's options included. Returns as options_parse(). */
+int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_error *err);
+void serve_free(struct serve *serve);
+
+/* Whether what was said goes together, as far as that can be told without a driver. */
+int serve_check(const struct uc_spec *spec, struct uc_error *err);
+
+/* A decimal count from 1 to max, for an option. */
+int parse_count(const char *arg, const char *what, uint64_t max, uint16_t *ret,
+		struct uc_error *err);
+
+/* Descriptors that a handler would keep from the caller for ever. */
+int close_inherited(struct uc_error *err);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "ctrl.h"
+#include "deadline.h"
+#include "isolate.h"
+#include "log.h"
+#include "proc.h"
+#include "uevent.h"
+
+/* How often a device without a handler is looked at, and one that is about to lose it. */
+#define LOOK_MS 1000
+#define SOON_MS 20
+/* A handler that did not serve for so long has failed; after so many in a row there is no next. */
+#define LIVED_MS    500
+#define MAX_FAILED  8
+#define FIRST_DELAY 100
+
+struct keeper {
+	const struct uc_server_args *args;
+	struct uc_spec spec; /* with the device's id */
+	struct uc_keeper_id self;
+	struct uc_uevent *events;
+	uint64_t cookie;
+	unsigned failed; /* handlers in a row */
+};
+
+bool uc_keeper_wanted(const struct uc_spec *spec, const struct uc_target *target)
+{
+	return spec->respawn ||
+	       (spec->recovery != UC_RECOVERY_NONE && target->home == UC_HOME_MEMORY);
+}
+
+/* Nothing of the handler's or the caller's may be held: neither pipes nor what they opened. */
+static void close_all_but(const struct uc_target *target, int pipe_fd)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		bool keep = fd == pipe_fd;
+
+		for (unsigned i = 0; i < target->nr_fds; i++)
+			keep |= fd == target->fds[i];
+		if (!keep)
+			(void)close(fd);
+	}
+	(void)close_range(1024, ~0U, 0);
+}
+
+/* The handler's word that its device is up. False: it has ended. */
+static bool await_up(int fd, uint32_t *ret_id)
+{
+	ssize_t len;
+
+	do {
+		len = read(fd, ret_id, sizeof(*ret_id));
+	} while (len < 0 && errno == EINTR);
+	return len == (ssize_t)sizeof(*ret_id);
+}
+
+static void await_end(int fd)
+{
+	uint32_t id;
+
+	while (await_up(fd, &id))
+		;
+	close(fd);
+	/* If it was a child of ours; it may need a moment for what it has in the kernel. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+enum fate {
+	GONE,    /* the device, or our part in it */
+	SERVED,  /* still, or again */
+	STOPPED, /* or nobody can tell */
+	WAITS,   /* for a handler */
+};
+
+static enum fate look(const struct keeper *k)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct ublksrv_ctrl_dev_info info;
+	struct uc_error err = {0};
+	struct uc_record record;
+	int ret = uc_ctrl_open(k->args->host, &ctrl, &err);
+
+	if (ret == 0)
+		ret = uc_ctrl_get_dev_info(ctrl, k->spec.id, &info, &err);
+	if (ret < 0)
+		return err.code == UC_NO_DRIVER || ret == -ENODEV ? GONE : STOPPED;
+	if (info.ublksrv_flags != k->cookie)
+		return GONE;
+	if (uc_record_read(k->args->host, &info, &record) == 0 &&
+	    (record.keeper.pid != k->self.pid || record.keeper.start != k->self.start))
+		return GONE;
+	if (info.state == UBLK_S_DEV_DEAD)
+		return STOPPED;
+	return info.state == UBLK_S_DEV_LIVE ? SERVED : WAITS;
+}
+
+static int tell_up(void *ctx, const struct uc_added *added)
+{
+	const int *fd = ctx;
+
+	return write(*fd, &added->info.dev_id, sizeof(added->info.dev_id)) ==
+			       (ssize_t)sizeof(added->info.dev_id)
+		       ? 0
+		       : -EPIPE;
+}
+
+static _Noreturn void handler(const struct keeper *k, int fd)
+{
+	struct uc_server_args args = *k->args;
+	struct uc_error err = {0};
+
+	uc_uevent_close(k->events);
+	args.spec = &k->spec;
+	args.resume = true;
+	args.keeper = &k->self;
+	args.ready = tell_up;
+	args.ctx = &fd;
+	if (uc_server_run(&args, &err) == 0)
+		_exit(EXIT_SUCCESS);
+	uc_log(LOG_ERR, "%s", err.text);
+	_exit(EXIT_FAILURE);
+}
+
+/* The end to read of a new handler's pipe, or -1. */
+static int start_handler(const struct keeper *k)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		handler(k, fds[1]);
+	}
+	close(fds[1]);
+	if (pid > 0)
+		return fds[0];
+	close(fds[0]);
+	return -1;
+}
+
+/* Serves until the next handler has ended, too. */
+static void revive(struct keeper *k)
+{
+	uint64_t lived;
+	uint32_t id;
+	int fd;
+
+	if (k->failed)
+		uc_sleep_ms(FIRST_DELAY << (k->failed - 1));
+	fd = start_handler(k);
+	lived = uc_deadline(LIVED_MS);
+	if (fd >= 0 && await_up(fd, &id)) {
+		uc_log(LOG_NOTICE, "device %u has a new handler", k->spec.id);
+		lived = uc_deadline(LIVED_MS);
+		await_end(fd);
+	} else if (fd >= 0) {
+		await_end(fd);
+		lived = UINT64_MAX;
+	}
+	k->failed = uc_now() >= lived ? 0 : k->failed + 1;
+	if (k->failed == MAX_FAILED)
+		uc_log(LOG_ERR,
+		       "device %u: %u handlers in a row have died at once; there will be no more, "
+		       "use 'ublkctl recover %u'",
+		       k->spec.id, MAX_FAILED, k->spec.id);
+}
+
+static _Noreturn void keep(struct keeper *k, int pipe_fd)
+{
+	const bool revives = k->spec.respawn;
+
+	if (!await_up(pipe_fd, &k->spec.id))
+		_exit(EXIT_SUCCESS);
+	await_end(pipe_fd);
+	k->events = uc_uevent_open();
+	for (;;) {
+		switch (look(k)) {
+		case GONE:
+			_exit(EXIT_SUCCESS);
+		case WAITS:
+			if (revives && k->failed < MAX_FAILED) {
+				revive(k);
+				continue;
+			}
+			uc_uevent_wait(k->events, LOOK_MS);
+			break;
+		case SERVED:
+			uc_uevent_wait(k->events, revives ? SOON_MS : LOOK_MS);
+			break;
+		case STOPPED:
+			uc_uevent_wait(k->events, LOOK_MS);
+			break;
+		}
+	}
+}
+
+/* As `add` has blocked them. */
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_keeper, int *ret_fd,
+		    struct uc_error *err)
+{
+	struct keeper k = {.args = args, .spec = *args->spec, .cookie = args->cookie};
+	const int file = args->target->nr_fds ? args->target->fds[0] : -1;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return uc_fail_errno(err, errno, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		close_all_but(args->target, fds[0]);
+		(void)uc_isolate_stdio(NULL);
+		uc_isolate_memory();
+		unblock_signals();
+		(void)!chdir("/");
+		uc_log_to_syslog();
+		k.self = (struct uc_keeper_id){getpid(), uc_proc_start_time(getpid()), file};
+		keep(&k, fds[0]);
+	}
+	close(fds[0]);
+	if (pid < 0) {
+		close(fds[1]);
+		return uc_fail_errno(err, errno, "cannot start the keeper process");
+	}
+	*ret_keeper = (struct uc_keeper_id){pid, uc_proc_start_time(pid), file};
+	*ret_fd = fds[1];
+	return 0;
+}
+
+/* A pidfd of the process that the record means, or -1. Opened first, so it cannot be another's. */
+static int open_keeper(const struct uc_keeper_id *keeper)
+{
+	int pidfd = keeper->pid > 0 ? (int)syscall(SYS_pidfd_open, keeper->pid, 0) : -1;
+
+	if (pidfd >= 0 && uc_proc_start_time(keeper->pid) != keeper->start) {
+		close(pidfd);
+		pidfd = -1;
+	}
+	return pidfd;
+}
+
+static bool await_exit(int pidfd, unsigned timeout_ms)
+{
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&gone, 1, (int)timeout_ms) > 0;
+}
+
+static void end(int pidfd)
+{
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)await_exit(pidfd, LOOK_MS);
+}
+
+int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)
+{
+	uc_auto_close int pidfd = open_keeper(&record->keeper);
+
+	*ret_fd = -1;
+	if (!memory) {
+		if (pidfd >= 0)
+			end(pidfd);
+		return 0;
+	}
+	if (pidfd < 0)
+		return uc_fail(
+			err, UC_FAILED, ENOENT,
+			"the memory of device %u is gone with the process that kept it (%d); "
+			"delete the device",
+			record->id, record->keeper.pid);
+	*ret_fd = (int)syscall(SYS_pidfd_getfd, pidfd, record->keeper.fd, 0);
+	return *ret_fd < 0 ? uc_fail_errno(err, errno, "cannot take the memory from process %d",
+					   record->keeper.pid)
+			   : 0;
+}
+
+void uc_keeper_await_end(const struct uc_keeper_id *keeper, unsigned timeout_ms)
+{
+	uc_auto_close int pidfd = open_keeper(keeper);
+
+	if (pidfd >= 0 && !await_exit(pidfd, timeout_ms))
+		end(pidfd);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_KEEPER_H
+#define UC_KEEPER_H
+
+#include <stdbool.h>
+
+#include "record.h"
+#include "server.h"
+
+/*
+ * A small process beside a handler that outlives it: it holds what is in the target's memory, and
+ * with --respawn it starts the next handler. It ends when the device is gone, or when the record
+ * names another keeper.
+ */
+
+/* Whether a device needs one. */
+bool uc_keeper_wanted(const struct uc_spec *spec, const struct uc_target *target);
+
+/*
+ * Forks one off a handler that has no threads, no mounts of its own and no device yet. The handler
+ * writes the id of its device to *ret_fd (a uint32_t) when that is up; the end of that file is the
+ * handler's end.
+ */
+int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_keeper, int *ret_fd,
+		    struct uc_error *err);
+
+/*
+ * Before a new handler is made by hand: with `memory`, *ret_fd is the file that the keeper holds,
+ * the caller's to close, or UC_FAILED says that it is lost. Else the keeper is ended, since it
+ * would hold on to the backing. A record whose keeper is gone, or a process that only has its
+ * number, is fine.
+ */
+int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err);
+
+/* Waits until the keeper has ended, which it does when its device is gone; else kills it. */
+void uc_keeper_await_end(const struct uc_keeper_id *keeper, unsigned timeout_ms);
+
+#endif

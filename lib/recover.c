@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* A device that has lost its handler, up to where a new one may take it. */
+#include "recover.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "deadline.h"
+#include "node.h"
+#include "path.h"
+#include "proc.h"
+
+/* How often the driver is asked. */
+#define LOOK_MS 10
+/* A process that was just killed may look alive for so long. */
+#define DYING_MS 1000
+
+bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info)
+{
+	char path[64];
+	struct stat st;
+
+	uc_node_char_path(host, info->dev_id, path, sizeof(path));
+	return info->ublksrv_pid > 0 && uc_proc_start_time(info->ublksrv_pid) != 0 &&
+	       stat(path, &st) == 0 && uc_proc_has_open(info->ublksrv_pid, st.st_rdev, S_IFCHR);
+}
+
+static void spec_from_record(const struct uc_record *r, struct uc_spec *spec)
+{
+	spec->logical_bs = r->logical_bs;
+	spec->physical_bs = r->physical_bs;
+	spec->read_only = r->read_only;
+	spec->respawn |= r->respawn && !spec->foreground;
+	if (!spec->threads)
+		spec->threads = r->threads;
+	if (uc_cpus_is_empty(&spec->cpus))
+		spec->cpus = r->cpus;
+	if (!spec->shared_memory && r->shared_memory[0])
+		spec->shared_memory = r->shared_memory;
+	if (!spec->path) {
+		spec->path = uc_path_find(r->path);
+		spec->path_asked = r->path_asked;
+	}
+	if (!spec->target_options)
+		spec->target_options = r->options;
+}
+
+void uc_recover_spec(const struct uc_device *device, struct uc_spec *spec)
+{
+	const struct ublksrv_ctrl_dev_info *info = &device->info;
+
+	spec->id = info->dev_id;
+	spec->queues = info->nr_hw_queues;
+	spec->depth = info->queue_depth;
+	spec->max_io_size = info->max_io_buf_bytes;
+	spec->recovery = uc_recovery_of(info->flags);
+	if (device->record_state == UC_RECORD_OK) {
+		spec_from_record(&device->record, spec);
+	} else {
+		spec->logical_bs = device->logical_bs;
+		spec->read_only = device->read_only;
+	}
+	if (!spec->threads)
+		spec->threads = UC_DEFAULT_THREADS;
+}
+
+static int check_recoverable(const struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+{
+	if (!(info->flags & UBLK_F_USER_RECOVERY))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u was made without --recovery; delete it and make it anew",
+			       info->dev_id);
+	if (info->state == UBLK_S_DEV_DEAD)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is stopped, so there is nothing to recover; delete it",
+			       info->dev_id);
+	return 0;
+}
+
+int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t patience = uc_deadline(DYING_MS);
+	struct ublksrv_ctrl_dev_info info;
+
+	for (;;) {
+		int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
+
+		if (ret == 0)
+			ret = check_recoverable(&info, err);
+		if (ret < 0)
+			return ret;
+		*ret_info = info;
+		if (info.state != UBLK_S_DEV_LIVE)
+			return 0;
+		if (uc_left_ms(patience) == 0 && uc_recover_is_served(host, &info))
+			return uc_fail(err, UC_BUSY, EBUSY,
+				       "device %u is being served by process %d; there is nothing "
+				       "to recover",
+				       id, info.ublksrv_pid);
+		if (uc_left_ms(deadline) == 0)
+			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+				       "the driver did not let go of the old handler of device %u "
+				       "within %u ms; see dmesg",
+				       id, host->timeout_ms);
+		uc_sleep_ms(LOOK_MS);
+	}
+}
+
+/*
+ * Before 6.16 START_USER_RECOVERY drops a task of each queue and does not look whether there is
+ * one: after a recovery that died with some queues ready and others not, it crashes the kernel.
+ * (ublk_queue_reinit() in 6.12. With one queue it refuses instead, and nothing is wrong.)
+ */
+static int check_cut_short(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *info,
+			   const struct uc_record *record, struct uc_error *err)
+{
+	uint64_t features = 0;
+
+	if (!record || !record->recovering || info->nr_hw_queues == 1)
+		return 0;
+	if (uc_ctrl_get_features(ctrl, &features, NULL) == 0 && (features & UBLK_F_QUIESCE))
+		return 0;
+	return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+		       "the last recovery of device %u was cut short, and this kernel would crash "
+		       "on another; delete it",
+		       info->dev_id);
+}
+
+int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,
+		     struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	int ret = uc_recover_await(host, ctrl, id, ret_info, err);
+
+	if (ret == 0)
+		ret = check_cut_short(ctrl, ret_info, record, err);
+	if (ret < 0)
+		return ret;
+	/* EBUSY: the files of the dead handler are not released yet. */
+	while ((ret = uc_ctrl_start_user_recovery(ctrl, id, err)) == -EBUSY &&
+	       uc_left_ms(deadline) > 0)
+		uc_sleep_ms(LOOK_MS);
+	/* Before 6.16: begun already, by a handler that died before it had fetched anything. */
+	return ret == -EINVAL ? 0 : ret;
+}
