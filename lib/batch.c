@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "deadline.h"
 #include "log.h"
 #include "queue.h"
 
@@ -198,6 +199,42 @@ static int announce(struct uc_queue *queue)
 	return ret;
 }
 
+/* Whether the driver has refused FETCH; takes its answer then. */
+static bool is_fetch_refused(struct uc_queue *queue)
+{
+	struct io_uring_cqe *cqe;
+
+	if (io_uring_peek_cqe(&queue->ring, &cqe) < 0 ||
+	    cqe->user_data != (UC_DATA_BATCH | EVENT_FETCH) || cqe->res != -ENODEV)
+		return false;
+	io_uring_cqe_seen(&queue->ring, cqe);
+	return true;
+}
+
+/*
+ * The driver refuses FETCH while a device that has lost its server has a tag that is not
+ * announced, and the queue's other threads may not be so far.
+ */
+static int fetch_first(struct uc_queue *queue)
+{
+	const struct uc_host *host = queue->setup->host;
+	const uint64_t deadline = uc_deadline(host->timeout_ms);
+
+	for (;;) {
+		int ret;
+
+		fetch(queue);
+		ret = host->transport->ring_submit(&queue->ring, 0);
+		if (ret < 0)
+			return ret;
+		if (!is_fetch_refused(queue))
+			return 0;
+		if (uc_left_ms(deadline) == 0)
+			return -ENODEV;
+		uc_sleep_ms(1);
+	}
+}
+
 int uc_batch_start(struct uc_queue *queue, struct uc_error *err)
 {
 	struct uc_batch *b = &queue->batch;
@@ -211,11 +248,11 @@ int uc_batch_start(struct uc_queue *queue, struct uc_error *err)
 	if (queue->setup->path->fixed)
 		b->flags |= UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK;
 	ret = make_buffers(queue);
-	if (ret == 0) {
-		fetch(queue);
-		queue->live = 1;
+	if (ret == 0)
 		ret = announce(queue);
-	}
+	if (ret == 0)
+		ret = fetch_first(queue);
+	queue->live = 1;
 	return ret < 0 ? uc_fail(err, UC_FAILED, -ret, "queue %u: cannot set up batches: %s",
 				 queue->qid, uc_errno_text(-ret))
 		       : 0;

@@ -148,6 +148,6 @@ int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error 
 	ret = uc_node_await_gone(host, id, err);
 	/* With it goes the memory of a ramdisk. */
 	if (ret == 0 && device.record_state == UC_RECORD_OK)
-		uc_keeper_await_end(&device.record.keeper, host->timeout_ms);
+		uc_keeper_end(&device.record.keeper);
 	return ret;
 }

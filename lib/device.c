@@ -147,6 +147,10 @@ int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		return ret;
 	uc_node_block_path(host, id, d.node, sizeof(d.node));
 	read_block_attrs(host, &d);
+	/* Drivers before 6.16 go on naming a server that is dead; the pid may be anyone's by now.
+	 */
+	if (d.info.state == UBLK_S_DEV_QUIESCED || d.info.state == UBLK_S_DEV_FAIL_IO)
+		d.info.ublksrv_pid = -1;
 	d.record_state = record_state(uc_record_read(host, &d.info, &d.record));
 	*ret_device = d;
 	return 0;

@@ -264,17 +264,12 @@ static int open_keeper(const struct uc_keeper_id *keeper)
 	return pidfd;
 }
 
-static bool await_exit(int pidfd, unsigned timeout_ms)
+static void end(int pidfd)
 {
 	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
 
-	return poll(&gone, 1, (int)timeout_ms) > 0;
-}
-
-static void end(int pidfd)
-{
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void)await_exit(pidfd, LOOK_MS);
+	(void)poll(&gone, 1, LOOK_MS);
 }
 
 int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)
@@ -299,10 +294,10 @@ int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, str
 			   : 0;
 }
 
-void uc_keeper_await_end(const struct uc_keeper_id *keeper, unsigned timeout_ms)
+void uc_keeper_end(const struct uc_keeper_id *keeper)
 {
 	uc_auto_close int pidfd = open_keeper(keeper);
 
-	if (pidfd >= 0 && !await_exit(pidfd, timeout_ms))
+	if (pidfd >= 0)
 		end(pidfd);
 }

@@ -32,7 +32,7 @@ int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_
  */
 int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err);
 
-/* Waits until the keeper has ended, which it does when its device is gone; else kills it. */
-void uc_keeper_await_end(const struct uc_keeper_id *keeper, unsigned timeout_ms);
+/* Ends the keeper of a device that is gone, and with it the memory. A stale id is fine. */
+void uc_keeper_end(const struct uc_keeper_id *keeper);
 
 #endif

@@ -60,12 +60,14 @@ int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret
 	return 0;
 }
 
-/* What the old handler had in flight, nobody answers for any more. */
+/* Threads say themselves who they are; what was in flight, nobody answers for any more. */
 static void take_over(struct uc_stats *stats, const struct uc_stats *before)
 {
 	for (uint32_t i = 0; i < stats->nr_threads; i++) {
 		stats->threads[i] = before->threads[i];
 		stats->threads[i].in_flight = 0;
+		stats->threads[i].tid = 0;
+		stats->threads[i].qid = 0;
 	}
 }
 

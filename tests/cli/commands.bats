@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # jq's variables; tmp, root, out ... are set by helpers
 load helpers
 
-commands='add list show set del features targets help'
+commands='add list show set recover del features targets help'
 
 # printed TEXT: so, to the byte, on stdout
 printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
@@ -40,20 +40,21 @@ printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
 	for command in $commands; do
 		files=("$top/cmd/$command.c")
 		if grep -q table_option_table "${files[0]}"; then files+=("$top/cmd/table.c"); fi
+		if grep -q serve_parse "${files[0]}"; then files+=("$top/cmd/serve.c"); fi
 		works "$command" --help
 		options "${files[@]}" >"$tmp/options"
 		lists_options "$command"
 	done
 	works add -t null --help
-	options "$top/cmd/add.c" "$top/targets/null.c" >"$tmp/options"
+	options "$top"/cmd/{add,serve}.c "$top/targets/null.c" >"$tmp/options"
 	lists_options 'add -t null'
 	works add --help -t ramdisk
-	options "$top/cmd/add.c" "$top/targets/ramdisk.c" >"$tmp/options"
+	options "$top"/cmd/{add,serve}.c "$top/targets/ramdisk.c" >"$tmp/options"
 	lists_options 'add -t ramdisk'
 	works help add
 	[[ $out != *--huge-pages* ]]
 	works add --target=loop --help
-	options "$top/cmd/add.c" "$top/targets/loop_open.c" >"$tmp/options"
+	options "$top"/cmd/{add,serve}.c "$top/targets/loop_open.c" >"$tmp/options"
 	lists_options 'add -t loop'
 	[[ $(wc -l <"$tmp/options") -ge 16 ]]
 }

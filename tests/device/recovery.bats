@@ -17,13 +17,18 @@ data() {
 	esac
 }
 
-state_is() { [[ $(shown .state) == "$1" ]]; }
+state_is() { run_check ublkctl show --json "$id"; [[ $output == *"\"state\":\"$1\""* ]]; }
 
-# kill_handler: of that moment, and waits until the driver has noticed (it needs no command for that)
+# handler: the pid in the record, without another program
+handler() { number_of pid "$(<"$run_dir/$id.json")"; }
+
+# kill_handler: of that moment
 kill_handler() {
-	pid=$(shown .pid)
+	pid=$(handler)
 	kill -KILL "$pid"
 }
+
+served_by_another() { local new; new=$(handler); [[ $new != "$pid" && $(<"$run_dir/$id.json") == *'"recovering":false'* ]] && alive "$new"; }
 
 # lost_handler STATE: kill -9 ends in that state, in bounded time
 lost_handler() {
@@ -36,14 +41,14 @@ recovered() {
 	within 30 ublkctl recover "$id"
 	same "$output" ""
 	state_is LIVE
-	same "$(shown .pid)" "$(pgrep -f "^$UBLKCTL recover $id" | tail -1)"
+	served_by_another
 }
 
 # --- one death, nobody using it ---
 
 # comes_back KIND MODE STATE: with what was written before, and counters that go on
 comes_back() {
-	local before
+	local before after
 	data "$1"
 	add_device "${target[@]}" -q 2 --recovery "$2"
 	same "$(shown .recovery)" "$2"
@@ -183,7 +188,6 @@ verified() {
 	return 1
 }
 
-served_by_another() { new=$(shown '.pid // 0') && ((new != 0 && new != pid)); }
 
 # deaths HOW: twenty of them
 deaths() {
@@ -192,7 +196,6 @@ deaths() {
 		kill_handler
 		if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi
 		wait_until 30 in_flight 1
-		sleep 0.1
 		alive "$client"
 	done
 }
@@ -212,7 +215,7 @@ reissue() {
 
 # insisting: writes numbered blocks and knows which were acknowledged
 insisting() {
-	client insist "$dev" 100000 "$tmp/log" >"$tmp/failures" 3>&- &
+	"${UBLKCTL%/cmd/*}/tests/client" insist "$dev" 100000 "$tmp/log" >"$tmp/failures" 3>&- &
 	client=$!
 	defer sh -c "kill -9 $client 2>/dev/null; true"
 	wait_until 30 test -s "$tmp/log"
@@ -255,7 +258,7 @@ insisted() {
 		rm -f "$tmp/log" "$tmp/windows"
 		insisting
 		for ((i = 0; i < 5; i++)); do
-			pid=$(shown .pid)
+			pid=$(handler)
 			printf '%s ' "$EPOCHREALTIME" >>"$tmp/windows"
 			kill -KILL "$pid"
 			sleep 0.3
