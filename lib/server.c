@@ -389,6 +389,8 @@ static int start_device(struct server *s, struct uc_error *err)
 		return ret;
 	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->ctrl, id, getpid(), err)
 			      : uc_ctrl_start_dev(s->ctrl, id, getpid(), err);
+	/* Ours from now on, to be deleted on a signal. */
+	s->added = ret == 0 || s->added;
 	if (ret == 0)
 		ret = uc_node_await_block(&s->host, id, s->args->target->limits.logical_bs, err);
 	return ret;

@@ -108,16 +108,16 @@ parent_killed() {
 	if [[ -s $out && $status == 0 ]]; then same "$(<"$out")" "/dev/ublkb0"; fi
 }
 
-@test "kill -9 of add at 24 moments leaves a working device or nothing" {
+@test "kill -9 of add at 12 moments leaves a working device or nothing" {
 	local begun=${EPOCHREALTIME/./} long i survivors=0
 	defer ublkctl --timeout 3 del --all --force
 	ublkctl add -t ramdisk --size 8M -q 2
 	long=$((${EPOCHREALTIME/./} - begun))
 	ublkctl del 0
-	for ((i = 0; i < 24; i++)); do
-		parent_killed "$(printf '%d.%06d' $((long * i / 20 / 1000000)) $((long * i / 20 % 1000000)))"
+	for ((i = 0; i < 12; i++)); do
+		parent_killed "$(printf '%d.%06d' $((long * i / 10 / 1000000)) $((long * i / 10 % 1000000)))"
 	done
-	echo "# $survivors of 24 devices came up although add was killed within $((long * 23 / 20)) us"
+	echo "# $survivors of 12 devices came up although add was killed within $((long * 11 / 10)) us"
 }
 
 # terminated SECONDS: SIGTERM to add so long after its start; a device whose path is printed, or nothing

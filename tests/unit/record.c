@@ -33,8 +33,21 @@ static int remove_dir(void **state)
 static struct uc_record sample(void)
 {
 	struct uc_record record = {
-		.id = 7, .cookie = UINT64_C(0xfedcba9876543211), .pid = 4711, .pid_start = 99};
+		.id = 7,
+		.cookie = UINT64_C(0xfedcba9876543211),
+		.pid = 4711,
+		.pid_start = 99,
+		.threads = 3,
+		.logical_bs = 4096,
+		.read_only = true,
+		.respawn = true,
+		.recovering = true,
+		.keeper = {.pid = 4712, .start = 100, .fd = 0},
+	};
 
+	assert_int_equal(uc_cpus_parse("0-3,64,8191", "cpus", &record.cpus, NULL), 0);
+	strcpy(record.options, "{\"size\":\"1M\"}");
+	strcpy(record.shared_memory, "/dev/shm/x");
 	strcpy(record.target, "loop");
 	strcpy(record.backing, "/a \"quoted\" path\nwith a newline");
 	strcpy(record.path, "copy");
@@ -74,6 +87,16 @@ static void test_round_trip(void **state)
 	assert_string_equal(read.target, record.target);
 	assert_string_equal(read.backing, record.backing);
 	assert_string_equal(read.path, record.path);
+	assert_int_equal(read.threads, 3);
+	assert_int_equal(read.logical_bs, 4096);
+	assert_int_equal(read.physical_bs, 0);
+	assert_true(read.read_only && read.respawn && read.recovering);
+	assert_memory_equal(&read.cpus, &record.cpus, sizeof(read.cpus));
+	assert_string_equal(read.options, record.options);
+	assert_string_equal(read.shared_memory, record.shared_memory);
+	assert_int_equal(read.keeper.pid, 4712);
+	assert_int_equal(read.keeper.start, 100);
+	assert_int_equal(read.keeper.fd, 0);
 	uc_record_remove(&host, 7);
 	assert_int_equal(uc_record_read(&host, &info, &read), -ENOENT);
 }
