@@ -25,17 +25,17 @@
 #define SECTORS    8
 
 static struct {
-	struct uc_host host;
-	struct uc_spec spec;
+	struct uc_thread_stats stats;
 	struct uc_target *target;
 	const struct uc_path *path;
-	struct ublksrv_ctrl_dev_info info;
 	struct uc_ctrl *ctrl;
-	struct uc_queue_setup setup;
-	struct uc_thread_stats stats;
 	struct uc_buffers buffers;
-	struct uc_queue queue;
 	sem_t fetched;
+	struct uc_host host;
+	struct ublksrv_ctrl_dev_info info;
+	struct uc_queue_setup setup;
+	struct uc_spec spec;
+	struct uc_queue queue;
 	struct uc_error err; /* the queue's, or this thread's */
 } cost;
 
