@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -17,14 +19,16 @@
 
 #define PAGE      4096U
 #define MAX_RANGE (1U << 30)
+#define MAX_NODES 1024U /* that Linux can be built for */
 
-enum { OPT_SIZE = UC_TARGET_OPTION, OPT_HUGE_PAGES, OPT_PREALLOCATE };
+enum { OPT_SIZE = UC_TARGET_OPTION, OPT_HUGE_PAGES, OPT_NUMA_NODE, OPT_PREALLOCATE };
 
 struct ramdisk_config {
 	uint64_t size;
 	bool huge_pages;
 	bool preallocate;
-	int memory; /* that there is already; 0: none */
+	int memory;    /* that there is already; 0: none */
+	unsigned near; /* NUMA node + 1; 0: any */
 };
 
 struct ramdisk_target {
@@ -37,6 +41,10 @@ static const struct poptOption ramdisk_options[] = {
 	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the device", "SIZE"},
 	{"huge-pages", '\0', POPT_ARG_NONE, NULL, OPT_HUGE_PAGES,
 	 "take the memory from the kernel's pool of huge pages", NULL},
+	{"numa-node", '\0', POPT_ARG_STRING, NULL, OPT_NUMA_NODE,
+	 "take the memory from this NUMA node while it has any (default: from that of the CPU that "
+	 "first uses it)",
+	 "NODE"},
 	{"preallocate", '\0', POPT_ARG_NONE, NULL, OPT_PREALLOCATE,
 	 "allocate all memory now, not on first use", NULL},
 	POPT_TABLEEND,
@@ -45,8 +53,14 @@ static const struct poptOption ramdisk_options[] = {
 static int ramdisk_option(void *config, int option, const char *arg, struct uc_error *err)
 {
 	struct ramdisk_config *c = config;
+	uint64_t node;
 
 	switch (option) {
+	case OPT_NUMA_NODE:
+		if (uc_number_parse(arg, "--numa-node", 0, MAX_NODES - 1, &node, err) < 0)
+			return -EINVAL;
+		c->near = (unsigned)node + 1;
+		return 0;
 	case OPT_HUGE_PAGES:
 		c->huge_pages = true;
 		return 0;
@@ -140,6 +154,24 @@ static int check_memory(const struct ramdisk_target *t, struct uc_error *err)
 	return 0;
 }
 
+/*
+ * A policy of the file, so it holds for every handler, and for what is allocated after a discard.
+ * Preferred and not bound: with the node full a write must go somewhere.
+ */
+static int place(const struct ramdisk_target *t, unsigned node, struct uc_error *err)
+{
+	unsigned long mask[MAX_NODES / (8 * sizeof(unsigned long))] = {0};
+	const unsigned bits = 8 * sizeof(mask[0]);
+
+	mask[node / bits] = 1UL << node % bits;
+	/* The kernel takes one bit less than it is told. */
+	if (syscall(SYS_mbind, t->memory, t->mapped, MPOL_PREFERRED, mask, MAX_NODES + 1, 0) == 0)
+		return 0;
+	return uc_fail(err, UC_FAILED, errno,
+		       "--numa-node: this machine cannot take memory from node %u: %s", node,
+		       uc_errno_text(errno));
+}
+
 static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, uint64_t page,
 		    struct uc_error *err)
 {
@@ -168,6 +200,9 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 	if (map == MAP_FAILED)
 		return uc_fail_errno(err, errno, "cannot map %zu bytes of memory", t->mapped);
 	t->memory = map;
+	ret = c->near ? place(t, c->near - 1, err) : 0;
+	if (ret < 0)
+		return ret;
 	if (c->preallocate && !c->memory && fallocate(t->base.fds[0], 0, 0, (off_t)t->mapped) < 0)
 		return uc_fail_errno(err, errno, "cannot allocate %zu bytes of memory", t->mapped);
 	return 0;

@@ -56,6 +56,10 @@ many() { printf "$2%.0s" $(seq "$1"); }
 @test "add -t null -fimage" { refused 2 'add: option --file belongs to target loop, not to null'; }
 @test "add -t null --file=image" { refused 2 'add: option --file belongs to target loop, not to null'; }
 @test "add --offset 1M -t ramdisk" { refused 2 'add: option --offset belongs to target loop, not to ramdisk'; }
+@test "add -t ramdisk --size 1M --numa-node x" { refused 2 "add: --numa-node: 'x' is not a whole number from 0 to 1023"; }
+@test "add -t ramdisk --size 1M --numa-node 1024" {
+	refused 2 "add: --numa-node: '1024' is out of range; give a number from 0 to 1023"
+}
 @test "add -t loop --huge-pages" { refused 2 'add: option --huge-pages belongs to target ramdisk, not to loop'; }
 @test "add -t null --read-only=yes" { refused 2 "add: option '--read-only=yes' takes no argument"; }
 

@@ -109,3 +109,19 @@ ranges() {
 	wait_until 15 no_processes
 	same "$(grep -oP 'HugePages_Free: *\K\d+' /proc/meminfo)" "$free" "free huge pages after del"
 }
+
+# on_nodes: how many pages of a ramdisk are on each NUMA node ("N0=2048 N1=5")
+on_nodes() { grep ublkctl-ramdisk "/proc/$pid/numa_maps" | grep -oE 'N[0-9]+=[0-9]+' | paste -sd ' '; }
+
+@test "ramdisk: memory of a NUMA node" {
+	local node
+	[[ -e /sys/devices/system/node/node1 ]] || skip_loudly 'this machine has one NUMA node'
+	for node in 0 1; do
+		add_device -t ramdisk --size 16M --numa-node "$node" --cpus "$((1 - node))"
+		run_check dd if=/dev/zero of="$dev" bs=1M count=16 oflag=direct
+		same "$(on_nodes)" "N$node=4096"
+		ublkctl del "$dev"
+	done
+	refused 1 '--numa-node: this machine cannot take memory from node 7: Invalid argument' \
+		ublkctl add -t ramdisk --size 16M --numa-node 7
+}
