@@ -25,6 +25,7 @@ extern const struct command features_command;
 extern const struct command help_command;
 extern const struct command list_command;
 extern const struct command recover_command;
+extern const struct command resize_command;
 extern const struct command set_command;
 extern const struct command show_command;
 extern const struct command targets_command;

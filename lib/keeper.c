@@ -272,32 +272,31 @@ static void end(int pidfd)
 	(void)poll(&gone, 1, LOOK_MS);
 }
 
-int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)
-{
-	uc_auto_close int pidfd = open_keeper(&record->keeper);
-
-	*ret_fd = -1;
-	if (!memory) {
-		if (pidfd >= 0)
-			end(pidfd);
-		return 0;
-	}
-	if (pidfd < 0)
-		return uc_fail(
-			err, UC_FAILED, ENOENT,
-			"the memory of device %u is gone with the process that kept it (%d); "
-			"delete the device",
-			record->id, record->keeper.pid);
-	*ret_fd = (int)syscall(SYS_pidfd_getfd, pidfd, record->keeper.fd, 0);
-	return *ret_fd < 0 ? uc_fail_errno(err, errno, "cannot take the memory from process %d",
-					   record->keeper.pid)
-			   : 0;
-}
-
 void uc_keeper_end(const struct uc_keeper_id *keeper)
 {
 	uc_auto_close int pidfd = open_keeper(keeper);
 
 	if (pidfd >= 0)
 		end(pidfd);
+}
+
+int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)
+{
+	const struct uc_keeper_id *keeper = &record->keeper;
+
+	*ret_fd = -1;
+	if (!memory) {
+		uc_keeper_end(keeper);
+		return 0;
+	}
+	*ret_fd = uc_proc_take_file(keeper->pid, keeper->start, keeper->fd);
+	if (*ret_fd == -ESRCH)
+		return uc_fail(
+			err, UC_FAILED, ENOENT,
+			"the memory of device %u is gone with the process that kept it (%d); "
+			"delete the device",
+			record->id, keeper->pid);
+	return *ret_fd < 0 ? uc_fail_errno(err, -*ret_fd, "cannot take the memory from process %d",
+					   keeper->pid)
+			   : 0;
 }

@@ -49,6 +49,16 @@ int uc_recover_foreground(const struct uc_host *host, uint64_t cookie, const str
  */
 int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
 
+/* Whether the device can be given that size (bytes), as far as the driver and its blocks go. */
+int uc_resize_check(const struct uc_device *device, uint64_t size, struct uc_error *err);
+
+/*
+ * Tells the driver, which checks nothing by itself; what is behind the device must have room
+ * already, and while it shrinks nobody should use it. Clients hear of it by a uevent.
+ */
+int uc_resize(const struct uc_host *host, const struct uc_device *device, uint64_t size,
+	      struct uc_error *err);
+
 /*
  * Moves the threads of a running device to those CPUs of their queues that are among `cpus`, or
  * to all of `cpus` if none is.

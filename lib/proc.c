@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 
@@ -98,6 +100,18 @@ bool uc_proc_has_thread(pid_t pid, pid_t tid)
 
 	snprintf(task, sizeof(task), "/proc/%d/task/%d", pid, tid);
 	return access(task, F_OK) == 0;
+}
+
+int uc_proc_take_file(pid_t pid, uint64_t start, int fd)
+{
+	/* Opened first: what is looked at then cannot be another process. */
+	uc_auto_close int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	int mine;
+
+	if (pidfd < 0 || uc_proc_start_time(pid) != start)
+		return -ESRCH;
+	mine = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return mine < 0 ? -errno : mine;
 }
 
 pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except)

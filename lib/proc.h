@@ -23,6 +23,12 @@ void uc_proc_cpus(pid_t pid, pid_t tid, char *buf, size_t size);
 /* Whether `tid` is a thread of process `pid`. */
 bool uc_proc_has_thread(pid_t pid, pid_t tid);
 
+/*
+ * A copy of file `fd` of the process that had this pid and start time, the caller's; or -ESRCH,
+ * also when the pid is another's by now, or another negative errno.
+ */
+int uc_proc_take_file(pid_t pid, uint64_t start, int fd);
+
 /* First process other than `except` that has the node open; 0 if none is seen. */
 pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except);
 

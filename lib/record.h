@@ -15,7 +15,7 @@
 struct uc_keeper_id {
 	int32_t pid;    /* 0: there is none */
 	uint64_t start; /* see uc_proc_start_time() */
-	int32_t fd;     /* in that process: the file of the target, -1: it has none */
+	int32_t fd;     /* there and in the handler: the file of the target, -1: it has none */
 };
 
 #define UC_OPTIONS_MAX 1024

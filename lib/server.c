@@ -40,6 +40,7 @@ struct server {
 	const struct uc_server_args *args;
 	struct uc_host host; /* its run_dir changes when the mounts are left behind */
 	const struct uc_path *path;
+	uint64_t features; /* of the driver */
 	struct uc_ctrl *ctrl;
 	struct uc_ctrl *last_ctrl; /* for taking down: opened while /dev can still be reached */
 	struct ublksrv_ctrl_dev_info info;
@@ -195,6 +196,7 @@ static int choose_path(struct server *s, struct uc_error *err)
 	ret = check_recovery(s->args->spec, features, err);
 	if (ret < 0)
 		return ret;
+	s->features = features;
 	return uc_path_choose(s->args->target, features, s->args->spec, &s->path, err);
 }
 
@@ -210,7 +212,7 @@ static int add_device(struct server *s, struct uc_error *err)
 		.queue_depth = spec->depth,
 		.max_io_buf_bytes = spec->max_io_size,
 		.flags = s->path->flags | uc_recovery_flags(spec->recovery) |
-			 UBLK_F_CMD_IOCTL_ENCODE,
+			 (s->features & UBLK_F_UPDATE_SIZE) | UBLK_F_CMD_IOCTL_ENCODE,
 		.ublksrv_flags = s->args->cookie,
 	};
 	ret = uc_ctrl_add_dev(s->ctrl, &s->info, err);
@@ -241,13 +243,16 @@ static int make_device(struct server *s, struct uc_error *err)
 static int check_size(const struct server *s, struct uc_error *err)
 {
 	const uint64_t size = uc_device_attr(&s->host, s->info.dev_id, "size") << 9;
+	const struct uc_target *target = s->args->target;
+	/* It may have been resized since the target was opened. */
+	const uint64_t room = target->ops->room ? target->ops->room(target) : target->size;
 
-	if (s->args->target->size >= size)
+	if (room >= size)
 		return 0;
 	return uc_fail(err, UC_FAILED, EINVAL,
 		       "device %u has %" PRIu64 " bytes, but what is to be behind it has only "
 		       "%" PRIu64,
-		       s->info.dev_id, size, s->args->target->size);
+		       s->info.dev_id, size, room);
 }
 
 static int write_record(const struct server *s, bool recovering, struct uc_error *err);
@@ -564,7 +569,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	struct server s = {
 		.args = args,
 		.host = *args->host,
-		.keeper = {.fd = -1},
+		.keeper = {.fd = args->target->nr_fds ? args->target->fds[0] : -1},
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,

@@ -106,6 +106,12 @@ struct uc_target_ops {
 	/* The SQE of queue_io() or of an earlier io_event() ended with `res`. */
 	int (*io_event)(struct uc_queue *queue, struct uc_io *io, int res);
 
+	/*
+	 * Bytes that a device can have of what is there now; NULL: as many as it had when it was
+	 * opened. Not in a queue thread.
+	 */
+	uint64_t (*room)(const struct uc_target *target);
+
 	/* Frees the target. Takes a half-made one. */
 	void (*close)(struct uc_target *target);
 };

@@ -116,6 +116,11 @@ static int loop_io_event(struct uc_queue *queue, struct uc_io *io, int res)
 	}
 }
 
+static uint64_t loop_room(const struct uc_target *target)
+{
+	return uc_loop_room(target->fds[0], ((const struct loop_target *)target)->offset);
+}
+
 static void loop_close(struct uc_target *target)
 {
 	struct loop_target *t = (struct loop_target *)target;
@@ -133,5 +138,6 @@ const struct uc_target_ops uc_loop_ops = {
 	.address = loop_address,
 	.queue_io = loop_queue_io,
 	.io_event = loop_io_event,
+	.room = loop_room,
 	.close = loop_close,
 };

@@ -18,4 +18,7 @@ struct loop_target {
 
 extern const struct uc_target_ops uc_loop_ops;
 
+/* Bytes from `offset` to the end of a file or block device. */
+uint64_t uc_loop_room(int fd, uint64_t offset);
+
 #endif

@@ -444,6 +444,38 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	return 0;
 }
 
+uint64_t uc_loop_room(int fd, uint64_t offset)
+{
+	const off_t end = lseek(fd, 0, SEEK_END);
+
+	return end < 0 || (uint64_t)end < offset ? 0 : (uint64_t)end - offset;
+}
+
+static uint64_t loop_file_room(const void *config, int fd)
+{
+	return uc_loop_room(fd, ((const struct loop_config *)config)->offset);
+}
+
+static int loop_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+{
+	const struct loop_config *c = config;
+	const uint64_t room = loop_file_room(config, fd);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return uc_fail_errno(err, errno, "%s", c->file);
+	if (!S_ISREG(st.st_mode))
+		return size <= room ? 0
+				    : uc_fail(err, UC_FAILED, ENOSPC,
+					      "%s has only %" PRIu64 " bytes for the device, not "
+					      "%" PRIu64,
+					      c->file, room, size);
+	if (ftruncate(fd, (off_t)(c->offset + size)) < 0)
+		return uc_fail_errno(err, errno, "%s: cannot make it %" PRIu64 " bytes long",
+				     c->file, c->offset + size);
+	return 0;
+}
+
 static const int only_at_first[] = {OPT_CREATE, OPT_SIZE, 0};
 
 const struct uc_target_type uc_loop_target = {
@@ -453,6 +485,9 @@ const struct uc_target_type uc_loop_target = {
 	.config_size = sizeof(struct loop_config),
 	.option = loop_option,
 	.open = loop_open,
+	.room = loop_file_room,
+	.make_room = loop_make_room,
+	.size_option = "size-limit",
 	.backing = OPT_FILE,
 	.at_first = only_at_first,
 	.undo = loop_undo,

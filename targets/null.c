@@ -174,4 +174,5 @@ const struct uc_target_type uc_null_target = {
 	.config_size = sizeof(struct null_config),
 	.option = null_option,
 	.open = null_open,
+	.size_option = "size",
 };

@@ -19,6 +19,8 @@
 
 #define PAGE      4096U
 #define MAX_RANGE (1U << 30)
+/* A ramdisk can grow up to this, since its addresses are taken from the start. */
+#define MAX_GROWN (UINT64_C(1) << 40)
 #define MAX_NODES 1024U /* that Linux can be built for */
 
 enum { OPT_SIZE = UC_TARGET_OPTION, OPT_HUGE_PAGES, OPT_NUMA_NODE, OPT_PREALLOCATE };
@@ -34,7 +36,8 @@ struct ramdisk_config {
 struct ramdisk_target {
 	struct uc_target base;
 	char *memory;
-	size_t mapped; /* bytes: the size rounded up to whole pages of its kind */
+	size_t mapped;   /* bytes: the size rounded up to whole pages of its kind */
+	size_t reserved; /* bytes of address space, for growth: at least `mapped` */
 };
 
 static const struct poptOption ramdisk_options[] = {
@@ -72,6 +75,41 @@ static int ramdisk_option(void *config, int option, const char *arg, struct uc_e
 			return -EINVAL;
 		return c->size ? 0 : uc_fail(err, UC_USAGE, EINVAL, "--size: it must not be 0");
 	}
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+static uint64_t ramdisk_room(const struct uc_target *target)
+{
+	return file_size(target->fds[0]);
+}
+
+static uint64_t ramdisk_file_room(const void *config, int fd)
+{
+	(void)config;
+	return file_size(fd);
+}
+
+static int ramdisk_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+{
+	const struct ramdisk_config *c = config;
+	const uint64_t old = file_size(fd);
+
+	if (c->huge_pages)
+		return uc_fail(err, UC_FAILED, EOPNOTSUPP,
+			       "a ramdisk on huge pages cannot be resized: they were all reserved "
+			       "when it was made");
+	if (size > old && size > MAX_GROWN)
+		return uc_fail(err, UC_FAILED, EFBIG, "a ramdisk can grow to 1T at most");
+	if (ftruncate(fd, (off_t)((size + PAGE - 1) / PAGE * PAGE)) < 0)
+		return uc_fail_errno(err, errno, "cannot resize the memory to %" PRIu64 " bytes",
+				     size);
+	return 0;
 }
 
 static void ramdisk_adopt(void *config, int fd)
@@ -113,7 +151,7 @@ static void ramdisk_close(struct uc_target *target)
 	if (!t)
 		return;
 	if (t->memory)
-		munmap(t->memory, t->mapped);
+		munmap(t->memory, t->reserved);
 	if (t->base.fds[0] >= 0)
 		close(t->base.fds[0]);
 	free(t);
@@ -124,6 +162,7 @@ static const struct uc_target_ops ramdisk_ops = {
 	.address = ramdisk_address,
 	.queue_io = ramdisk_queue_io,
 	.io_event = ramdisk_io_event,
+	.room = ramdisk_room,
 	.close = ramdisk_close,
 };
 
@@ -165,7 +204,7 @@ static int place(const struct ramdisk_target *t, unsigned node, struct uc_error 
 
 	mask[node / bits] = 1UL << node % bits;
 	/* The kernel takes one bit less than it is told. */
-	if (syscall(SYS_mbind, t->memory, t->mapped, MPOL_PREFERRED, mask, MAX_NODES + 1, 0) == 0)
+	if (syscall(SYS_mbind, t->memory, t->reserved, MPOL_PREFERRED, mask, MAX_NODES + 1, 0) == 0)
 		return 0;
 	return uc_fail(err, UC_FAILED, errno,
 		       "--numa-node: this machine cannot take memory from node %u: %s", node,
@@ -191,7 +230,8 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 	if (ret < 0)
 		return ret;
 	/* Huge pages are reserved here, so that none is missing later. */
-	map = mmap(NULL, t->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, t->base.fds[0], 0);
+	t->reserved = c->huge_pages || t->mapped > MAX_GROWN ? t->mapped : MAX_GROWN;
+	map = mmap(NULL, t->reserved, PROT_READ | PROT_WRITE, MAP_SHARED, t->base.fds[0], 0);
 	if (map == MAP_FAILED && c->huge_pages)
 		return uc_fail(err, UC_FAILED, errno,
 			       "not enough free huge pages: %" PRIu64 " of %" PRIu64
@@ -273,5 +313,8 @@ const struct uc_target_type uc_ramdisk_target = {
 	.option = ramdisk_option,
 	.open = ramdisk_open,
 	.adopt = ramdisk_adopt,
+	.room = ramdisk_file_room,
+	.make_room = ramdisk_make_room,
+	.size_option = "size",
 	.at_first = only_at_first,
 };

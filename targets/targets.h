@@ -34,6 +34,14 @@ struct uc_target_type {
 	/* For a device that has lost its handler: its memory is in this file, the target's now. */
 	void (*adopt)(void *config, int fd);
 
+	/*
+	 * For resizing, with the file of the target that its handler has: how many bytes a device
+	 * can have of it as it is, and making it hold so many and no more. NULL: there is no limit.
+	 */
+	uint64_t (*room)(const void *config, int fd);
+	int (*make_room)(const void *config, int fd, uint64_t size, struct uc_error *err);
+	const char *size_option; /* the option that says the size, for the record */
+
 	int backing;         /* the option that names the backing; 0: there is none */
 	const int *at_first; /* options that only matter when there is no device yet, then 0 */
 

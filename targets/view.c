@@ -145,6 +145,8 @@ void *uc_view_for_reading(const struct uc_view *view, uint64_t offset, size_t le
 	const struct pages range = pages_of(offset, len);
 	char *begin = view->map + offset;
 
+	if (offset + len > view->size)
+		return NULL;
 	if (!view->known)
 		return len >= MIN_CHECKED && are_in_memory(view, range) ? begin : NULL;
 	if (!are_known(view, range))
@@ -158,7 +160,7 @@ void *uc_view_for_writing(const struct uc_view *view, uint64_t offset, size_t le
 	char *begin = view->map + offset;
 
 	/* Elsewhere a page made dirty by a mapping is a journal's work, inside the copy. */
-	if (!view->known || !touch(begin, begin + len, true))
+	if (!view->known || offset + len > view->size || !touch(begin, begin + len, true))
 		return NULL;
 	set_known(view, pages_of(offset, len));
 	return begin;
@@ -166,8 +168,11 @@ void *uc_view_for_writing(const struct uc_view *view, uint64_t offset, size_t le
 
 void uc_view_forget(const struct uc_view *view, uint64_t offset, size_t len)
 {
-	const struct pages range = pages_of(offset, len);
+	struct pages range = pages_of(offset, len);
 
+	/* The file may have grown, and the range with it. */
+	if (range.end > view->size / PAGE + 1)
+		range.end = view->size / PAGE + 1;
 	for (size_t w = range.first / WORD_BITS; view->known && w * WORD_BITS < range.end; w++)
 		__atomic_fetch_and(&view->known[w], ~mask_of(range, w), __ATOMIC_RELAXED);
 }
