@@ -90,7 +90,7 @@ enum fate {
 static enum fate look(const struct keeper *k)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	struct ublksrv_ctrl_dev_info info;
+	struct ublksrv_ctrl_dev_info info = {0};
 	struct uc_error err = {0};
 	struct uc_record record;
 	int ret = uc_ctrl_open(k->args->host, &ctrl, &err);

@@ -28,7 +28,8 @@ int uc_view_open(struct uc_view *view, int fd, uint64_t size, bool read_only);
 
 /*
  * Where these bytes are, or NULL when they are not to be used through the view: they are behind its
- * end (the file has grown since), not in memory, not in the file any more, or there is no room for them. Any thread may ask.
+ * end (the file has grown since), not in memory, not in the file any more, or there is no room for
+ * them. Any thread may ask.
  */
 void *uc_view_for_reading(const struct uc_view *view, uint64_t offset, size_t len);
 void *uc_view_for_writing(const struct uc_view *view, uint64_t offset, size_t len);
