@@ -206,7 +206,7 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 			      "no target: say -t TARGET; 'ublkctl targets' lists them");
 	if (ret == 0)
 		ret = serve_check(&add.serve.spec, err);
-	if (ret == 0)
+	if (ret == 0 && add.serve.type)
 		ret = run(host, &add, err);
 	serve_free(&add.serve);
 	return ret;

@@ -124,9 +124,9 @@ static int recover_device(const struct recover *r, const struct uc_device *d, st
 	ret = serve_check(&spec, err);
 	if (ret == 0 && !type)
 		ret = configure(d, &type, &config, err);
-	if (ret == 0)
+	if (ret == 0 && type)
 		ret = take_kept(d, type, config, err);
-	if (ret == 0)
+	if (ret == 0 && type)
 		ret = serve(r->selection.host, d, &spec, type, config, err);
 	if (config != r->serve.config)
 		free(config);

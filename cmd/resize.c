@@ -167,7 +167,7 @@ static int resize_device(const struct resize *r, struct uc_error *err)
 		ret = uc_resize_check(&device, r->size ? r->size : device.size, err);
 	if (ret == 0)
 		ret = find_behind(&device, &behind, err);
-	if (ret == 0)
+	if (ret == 0 && behind.type)
 		ret = resize_behind(r, &device, &behind, err);
 	free(behind.config);
 	uc_cleanup_close(&behind.fd);
