@@ -29,6 +29,7 @@ extern const struct command resize_command;
 extern const struct command set_command;
 extern const struct command show_command;
 extern const struct command targets_command;
+extern const struct command upgrade_command;
 
 /* All commands in the order of listings, ended by NULL. */
 extern const struct command *const commands[];

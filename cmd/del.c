@@ -67,12 +67,8 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
-	if (ret == 0 && del.all && del.selection.count)
-		ret = uc_fail(err, UC_USAGE, EINVAL, "--all and named devices exclude each other");
-	else if (ret == 0 && !del.all && !del.selection.count)
-		ret = uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
-	if (ret == 0 && del.all)
-		ret = select_all(&del.selection, err);
+	if (ret == 0)
+		ret = select_check(&del.selection, del.all, err);
 	if (ret == 0)
 		ret = select_each(&del.selection, &del_command, delete_one, &del, err);
 	free(del.selection.ids);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "behind.h"
 #include "cmd.h"
 #include "keeper.h"
 #include "manage.h"
@@ -51,29 +52,6 @@ static bool is_left_out(const struct recover *r, const struct uc_device *d)
 	       uc_recover_is_served(r->selection.host, &d->info);
 }
 
-/* What is behind the device, as the record has it. */
-static int configure(const struct uc_device *d, const struct uc_target_type **ret_type,
-		     void **ret_config, struct uc_error *err)
-{
-	const struct uc_target_type *type;
-
-	if (d->record_state != UC_RECORD_OK)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "there is no record of device %u: say what is behind it, with -t "
-			       "TARGET and its options",
-			       d->info.dev_id);
-	type = uc_target_find(d->record.target);
-	if (!type)
-		return uc_fail(err, UC_FAILED, EINVAL,
-			       "the record of device %u names target '%s', which there is not",
-			       d->info.dev_id, d->record.target);
-	*ret_type = type;
-	*ret_config = calloc(1, type->config_size);
-	if (!*ret_config)
-		return uc_fail_errno(err, ENOMEM, "options");
-	return uc_target_restore(type, *ret_config, d->record.backing, d->record.options, err);
-}
-
 static int nobody_to_tell(void *ctx, const struct uc_added *added)
 {
 	(void)ctx;
@@ -104,32 +82,50 @@ static int take_kept(const struct uc_device *d, const struct uc_target_type *typ
 	static const struct uc_record none;
 	const struct uc_record *record = d->record_state == UC_RECORD_OK ? &d->record : &none;
 	int fd = -1;
-	int ret = uc_keeper_take(record, type->adopt != NULL, &fd, err);
+	/* Only what has no backing is lost with who keeps it. */
+	const bool memory = type->adopt && !type->backing;
+	int ret = uc_keeper_take(record, memory, &fd, err);
 
-	if (ret == 0 && type->adopt)
+	if (ret == 0 && memory)
 		type->adopt(config, fd);
 	return ret;
 }
 
+/* What is to be behind the device: as was said, or as the record has it. */
+static int configure(const struct recover *r, const struct uc_device *d, struct behind *ret_behind,
+		     struct uc_error *err)
+{
+	if (r->serve.type) {
+		*ret_behind = (struct behind){.type = r->serve.type, .fd = -1};
+		return 0;
+	}
+	if (d->record_state != UC_RECORD_OK)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "there is no record of device %u: say what is behind it, with -t "
+			       "TARGET and its options",
+			       d->info.dev_id);
+	return behind_find(d, ret_behind, err);
+}
+
 static int recover_device(const struct recover *r, const struct uc_device *d, struct uc_error *err)
 {
-	const struct uc_target_type *type = r->serve.type;
+	auto_behind struct behind behind = {.fd = -1};
 	struct uc_spec spec = r->serve.spec;
-	void *config = r->serve.config;
-	int ret = 0;
+	void *config;
+	int ret;
 
-	if (!type)
+	if (!r->serve.type)
 		spec.target_options = NULL;
 	uc_recover_spec(d, &spec);
 	ret = serve_check(&spec, err);
-	if (ret == 0 && !type)
-		ret = configure(d, &type, &config, err);
-	if (ret == 0 && type)
-		ret = take_kept(d, type, config, err);
-	if (ret == 0 && type)
-		ret = serve(r->selection.host, d, &spec, type, config, err);
-	if (config != r->serve.config)
-		free(config);
+	if (ret == 0)
+		ret = configure(r, d, &behind, err);
+	if (ret < 0)
+		return ret;
+	config = behind.config ? behind.config : r->serve.config;
+	ret = take_kept(d, behind.type, config, err);
+	if (ret == 0)
+		ret = serve(r->selection.host, d, &spec, behind.type, config, err);
 	return ret;
 }
 
@@ -151,15 +147,9 @@ static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 	return ret < 0 ? ret : recover_device(r, &device, err);
 }
 
-static int check_devices(const struct recover *r, struct uc_error *err)
+static int check_one(const struct recover *r, struct uc_error *err)
 {
-	const size_t count = r->selection.count;
-
-	if (r->all && count)
-		return uc_fail(err, UC_USAGE, EINVAL, "--all and named devices exclude each other");
-	if (!r->all && !count)
-		return uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
-	if ((r->all || count > 1) && (r->serve.type || r->serve.spec.foreground))
+	if ((r->all || r->selection.count > 1) && (r->serve.type || r->serve.spec.foreground))
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--target and --foreground are for one device");
 	return 0;
@@ -180,9 +170,9 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 	if (ret == 0)
 		ret = serve_parse(&recover.serve, argc, argv, err);
 	if (ret == 0)
-		ret = check_devices(&recover, err);
-	if (ret == 0 && recover.all)
-		ret = select_all(&recover.selection, err);
+		ret = check_one(&recover, err);
+	if (ret == 0)
+		ret = select_check(&recover.selection, recover.all, err);
 	if (ret == 0)
 		ret = select_each(&recover.selection, &recover_command, recover_one, &recover, err);
 	free(recover.selection.ids);

@@ -5,14 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "behind.h"
 #include "cleanup.h"
 #include "cmd.h"
 #include "inuse.h"
 #include "manage.h"
-#include "proc.h"
 #include "select.h"
 #include "size.h"
-#include "targets.h"
 
 enum { OPT_ID = 2, OPT_SIZE, OPT_FORCE };
 
@@ -54,39 +53,6 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 		resize->force = true;
 		return 0;
 	}
-}
-
-/* What is behind the device, by way of its handler: no path is trusted to lead to the same file. */
-struct behind {
-	const struct uc_target_type *type;
-	void *config;
-	int fd;
-};
-
-static int find_behind(const struct uc_device *d, struct behind *b, struct uc_error *err)
-{
-	const struct uc_record *r = &d->record;
-	const uint32_t id = d->info.dev_id;
-	int ret;
-
-	if (d->record_state != UC_RECORD_OK)
-		return uc_fail(err, UC_FAILED, ENOENT,
-			       "there is no record of device %u, so what is behind it is not known",
-			       id);
-	b->type = uc_target_find(r->target);
-	b->config = b->type ? calloc(1, b->type->config_size) : NULL;
-	if (!b->config)
-		return uc_fail(err, UC_FAILED, EINVAL,
-			       "the record of device %u names target '%s', which there is not", id,
-			       r->target);
-	ret = uc_target_restore(b->type, b->config, r->backing, r->options, err);
-	if (ret < 0 || !b->type->room)
-		return ret;
-	b->fd = uc_proc_take_file(r->pid, r->pid_start, r->keeper.fd);
-	if (b->fd < 0)
-		return uc_fail_errno(err, -b->fd,
-				     "what is behind device %u cannot be had from its handler", id);
-	return 0;
 }
 
 static int make_room(const struct behind *b, uint64_t size, struct uc_error *err)
@@ -156,7 +122,7 @@ static int resize_behind(const struct resize *r, const struct uc_device *d, cons
 static int resize_device(const struct resize *r, struct uc_error *err)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	struct behind behind = {.fd = -1};
+	auto_behind struct behind behind = {.fd = -1};
 	struct uc_device device = {0};
 	int ret = uc_ctrl_open(r->selection.host, &ctrl, err);
 
@@ -166,12 +132,10 @@ static int resize_device(const struct resize *r, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_resize_check(&device, r->size ? r->size : device.size, err);
 	if (ret == 0)
-		ret = find_behind(&device, &behind, err);
-	if (ret == 0 && behind.type)
-		ret = resize_behind(r, &device, &behind, err);
-	free(behind.config);
-	uc_cleanup_close(&behind.fd);
-	return ret;
+		ret = behind_find(&device, &behind, err);
+	if (ret == 0)
+		ret = behind_take_file(&device, &behind, err);
+	return ret < 0 ? ret : resize_behind(r, &device, &behind, err);
 }
 
 static int resize_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)

@@ -34,6 +34,15 @@ int select_all(struct selection *selection, struct uc_error *err)
 	return uc_device_ids(selection->host, &selection->ids, &selection->count, err);
 }
 
+int select_check(struct selection *selection, bool all, struct uc_error *err)
+{
+	if (all && selection->count)
+		return uc_fail(err, UC_USAGE, EINVAL, "--all and named devices exclude each other");
+	if (!all && !selection->count)
+		return uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
+	return all ? select_all(selection, err) : 0;
+}
+
 int select_each(const struct selection *selection, const struct command *command,
 		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
 		struct uc_error *err)

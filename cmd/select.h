@@ -20,6 +20,9 @@ int select_text(struct selection *selection, const char *text, struct uc_error *
 /* Adds all devices there are. */
 int select_all(struct selection *selection, struct uc_error *err);
 
+/* Either some are named, or `all` is asked for; then all there are are added. */
+int select_check(struct selection *selection, bool all, struct uc_error *err);
+
 /*
  * Does it to all of them, whatever becomes of one. Each failure gets its line (the last one is left
  * to the caller, in *err); the first decides the status.

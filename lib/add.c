@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * `add` and `recover`: a handler process, and a pipe on which it says once how it went. The pipe's
- * end without a word means that the handler died; then what a new device left in the driver is
- * found by its cookie.
- */
+/* `add` and `recover`, in a process of their own or in this one. */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "bounded.h"
 #include "cleanup.h"
-#include "deadline.h"
-#include "isolate.h"
-#include "log.h"
+#include "handler.h"
+#include "lock.h"
 #include "manage.h"
-
-/* Longest chain of bounded waits in a handler that fails late: START, STOP, join, DEL, and one
- * more for all that is quick. */
-#define HANDLER_WAITS 5
-/* How long a handler that shall go may take to do so by itself. */
-#define GRACE_MS 1000
-
-/* The one message of a handler; less than PIPE_BUF, so it comes whole or not at all. */
-struct ready_message {
-	bool up;
-	struct uc_added added; /* up */
-	struct uc_error err;   /* not up */
-};
 
 static int new_cookie(uint64_t *ret_cookie, struct uc_error *err)
 {
@@ -44,227 +17,13 @@ static int new_cookie(uint64_t *ret_cookie, struct uc_error *err)
 	return 0;
 }
 
-static int send_message(int fd, const struct ready_message *message)
-{
-	return write(fd, message, sizeof(*message)) == (ssize_t)sizeof(*message) ? 0 : -EPIPE;
-}
-
-static int send_ready(void *ctx, const struct uc_added *added)
-{
-	const struct ready_message message = {.up = true, .added = *added};
-	int *fd = ctx;
-	int ret = send_message(*fd, &message);
-
-	if (ret == 0) {
-		close(*fd);
-		*fd = -1;
-	}
-	return ret;
-}
-
-/* The child of `add`: becomes the handler. Never returns: the parent's atexit work is not ours. */
-static _Noreturn void handler(const struct uc_server_args *args, int pipe_fd)
-{
-	struct uc_server_args mine = *args;
-	struct ready_message message = {0};
-	int ret;
-
-	mine.ready = send_ready;
-	mine.ctx = &pipe_fd;
-	uc_log_to_syslog();
-	ret = uc_isolate_stdio(&message.err);
-	if (ret == 0)
-		ret = uc_server_run(&mine, &message.err);
-	if (ret < 0 && pipe_fd >= 0)
-		(void)send_message(pipe_fd, &message);
-	_exit(ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
-}
-
-/*
- * Waits for the handler's word. 0: it has come; -EINTR: the user wants no more; -EPIPE: the
- * handler is dead; -ETIMEDOUT.
- */
-static int await_message(int pipe_fd, int signal_fd, uint64_t deadline,
-			 struct ready_message *ret_message)
-{
-	struct pollfd fds[] = {
-		{.fd = pipe_fd, .events = POLLIN},
-		{.fd = signal_fd, .events = POLLIN},
-	};
-
-	for (;;) {
-		int ret = poll(fds, 2, (int)uc_left_ms(deadline));
-
-		if (ret == 0)
-			return -ETIMEDOUT;
-		if (ret < 0)
-			continue;
-		if (fds[0].revents)
-			return read(pipe_fd, ret_message, sizeof(*ret_message)) ==
-					       (ssize_t)sizeof(*ret_message)
-				       ? 0
-				       : -EPIPE;
-		if (fds[1].revents)
-			return -EINTR;
-	}
-}
-
-/* Waits for the handler to be gone; a handler that does not go by itself is killed. */
-static void reap(pid_t pid, uint64_t deadline)
-{
-	while (waitpid(pid, NULL, WNOHANG) == 0) {
-		if (uc_left_ms(deadline) == 0) {
-			(void)kill(pid, SIGKILL);
-			/* One that is stuck in the kernel cannot be waited for; init will. */
-			uc_sleep_ms(100);
-			(void)waitpid(pid, NULL, WNOHANG);
-			return;
-		}
-		uc_sleep_ms(2);
-	}
-}
-
-static int remove_one(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
-		      struct uc_error *err)
-{
-	(void)uc_ctrl_stop_dev(ctrl, id, NULL);
-	uc_record_remove(host, id);
-	return uc_ctrl_del_dev(ctrl, id, err);
-}
-
-struct leftovers {
-	const struct uc_host *host;
-	uint64_t cookie;
-};
-
-/* Removes every device with our cookie: there is one at most. */
-static int remove_leftovers(void *ctx, void *ret, struct uc_error *err)
-{
-	const struct leftovers *l = ctx;
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	uc_auto_free uint32_t *ids = NULL;
-	struct ublksrv_ctrl_dev_info info;
-	size_t count = 0;
-	int res;
-
-	(void)ret;
-	res = uc_device_ids(l->host, &ids, &count, err);
-	if (res == 0 && count)
-		res = uc_ctrl_open(l->host, &ctrl, err);
-	for (size_t i = 0; res == 0 && i < count; i++) {
-		res = uc_ctrl_get_dev_info(ctrl, ids[i], &info, err);
-		if (res == -ENODEV || (res == 0 && info.ublksrv_flags != l->cookie))
-			res = 0;
-		else if (res == 0)
-			res = remove_one(l->host, ctrl, ids[i], err);
-	}
-	return res;
-}
-
-/* After a failed start: err stays what it is, unless something could not be taken away. */
-static void clean_up(const struct uc_host *host, uint64_t cookie, struct uc_error *err)
-{
-	struct leftovers l = {host, cookie};
-	struct uc_error why = {0};
-	int ret = uc_bounded(remove_leftovers, &l, NULL, 0, host->timeout_ms + 500,
-			     "removing the half-made device", &why);
-
-	/* Without a driver there is nothing that could be left. */
-	if (ret < 0 && why.code != UC_NO_DRIVER && why.code != UC_PERMISSION)
-		uc_wrap(err, "a device may be left, see 'ublkctl list' (%.80s)", why.text);
-}
-
-static int block_signals(int *ret_fd, struct uc_error *err)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return *ret_fd < 0 ? uc_fail_errno(err, errno, "signalfd") : 0;
-}
-
-static int explain_no_message(const struct uc_server_args *args, int ret, struct uc_error *err)
-{
-	switch (ret) {
-	case -EINTR:
-		return uc_fail(err, UC_FAILED, EINTR, "interrupted; %s",
-			       args->resume ? "the device still has no handler"
-					    : "no device was made");
-	case -ETIMEDOUT:
-		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
-			       "the handler was not ready within %u ms; see dmesg and syslog",
-			       args->host->timeout_ms * HANDLER_WAITS);
-	default:
-		return uc_fail(err, UC_FAILED, EPIPE,
-			       "the handler process died before the device was ready; see dmesg "
-			       "and syslog");
-	}
-}
-
-/* The parent's half: hears the handler out, and leaves nothing behind if it went wrong. */
-static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int signal_fd,
-		  struct uc_added *ret_added, struct uc_error *err)
-{
-	const struct uc_host *host = args->host;
-	const uint64_t deadline = uc_deadline(host->timeout_ms * HANDLER_WAITS);
-	struct ready_message message = {0};
-	int ret = await_message(pipe_fd, signal_fd, deadline, &message);
-
-	if (ret == 0 && message.up) {
-		*ret_added = message.added;
-		return 0;
-	}
-	if (ret == -EINTR)
-		(void)kill(pid, SIGTERM);
-	reap(pid, uc_deadline(GRACE_MS));
-	if (ret == 0) {
-		*err = message.err;
-		ret = -message.err.errnum;
-	} else {
-		ret = explain_no_message(args, ret, err);
-	}
-	if (!args->resume)
-		clean_up(host, args->cookie, err);
-	return ret;
-}
-
-static int spawn(const struct uc_server_args *args, struct uc_added *ret_added,
-		 struct uc_error *err)
-{
-	uc_auto_close int signal_fd = -1;
-	uc_auto_close int pipe_fd = -1;
-	int fds[2];
-	pid_t pid;
-	int ret = block_signals(&signal_fd, err);
-
-	if (ret < 0)
-		return ret;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return uc_fail_errno(err, errno, "pipe");
-	pipe_fd = fds[0];
-	pid = fork();
-	if (pid == 0) {
-		/* Ours must be the only write end, and not the read end: its end is the signal. */
-		close(fds[0]);
-		close(signal_fd);
-		handler(args, fds[1]);
-	}
-	close(fds[1]);
-	return pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
-		       : follow(args, pid, pipe_fd, signal_fd, ret_added, err);
-}
-
 int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
 	   struct uc_added *ret_added, struct uc_error *err)
 {
 	struct uc_server_args args = {.host = host, .spec = spec, .target = target};
 	int ret = new_cookie(&args.cookie, err);
 
-	return ret < 0 ? ret : spawn(&args, ret_added, err);
+	return ret < 0 ? ret : uc_handler_start(&args, -1, ret_added, err);
 }
 
 int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,
@@ -272,8 +31,10 @@ int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec
 {
 	const struct uc_server_args args = {
 		.host = host, .spec = spec, .target = target, .cookie = cookie, .resume = true};
+	uc_auto_close int lock_fd = -1;
+	int ret = uc_lock_device(host, spec->id, &lock_fd, err);
 
-	return spawn(&args, ret_added, err);
+	return ret < 0 ? ret : uc_handler_start(&args, lock_fd, ret_added, err);
 }
 
 int uc_add_foreground(const struct uc_host *host, const struct uc_spec *spec,

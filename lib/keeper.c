@@ -16,6 +16,7 @@
 #include "ctrl.h"
 #include "deadline.h"
 #include "isolate.h"
+#include "lock.h"
 #include "log.h"
 #include "proc.h"
 #include "uevent.h"
@@ -34,6 +35,7 @@ struct keeper {
 	struct uc_keeper_id self;
 	struct uc_uevent *events;
 	uint64_t cookie;
+	int lock_fd;     /* of the device, while it is being given a handler; -1 */
 	unsigned failed; /* handlers in a row */
 };
 
@@ -125,6 +127,7 @@ static _Noreturn void handler(const struct keeper *k, int fd)
 	struct uc_error err = {0};
 
 	uc_uevent_close(k->events);
+	close(k->lock_fd);
 	args.spec = &k->spec;
 	args.resume = true;
 	args.keeper = &k->self;
@@ -161,13 +164,21 @@ static void revive(struct keeper *k)
 {
 	uint64_t lived;
 	uint32_t id;
+	bool up;
 	int fd;
 
 	if (k->failed)
 		uc_sleep_ms(FIRST_DELAY << (k->failed - 1));
+	/* Somebody sees to it already. */
+	if (uc_lock_try_device(k->args->host, k->spec.id, &k->lock_fd, NULL) < 0) {
+		uc_uevent_wait(k->events, LOOK_MS);
+		return;
+	}
 	fd = start_handler(k);
 	lived = uc_deadline(LIVED_MS);
-	if (fd >= 0 && await_up(fd, &id)) {
+	up = fd >= 0 && await_up(fd, &id);
+	close(k->lock_fd);
+	if (up) {
 		uc_log(LOG_NOTICE, "device %u has a new handler", k->spec.id);
 		lived = uc_deadline(LIVED_MS);
 		await_end(fd);

@@ -43,6 +43,21 @@ int uc_recover_foreground(const struct uc_host *host, uint64_t cookie, const str
 			  int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
 			  struct uc_error *err);
 
+/* Whether a device with a record can be given another handler while it is in use; else status 3. */
+int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
+		     struct uc_error *err);
+
+/*
+ * Another handler process, of this program, for a device that passed the check: the driver lets
+ * requests wait, the old handler answers what it has and leaves, the new one takes over. Where the
+ * driver cannot do that the old one is killed, and what it had in hand is sent again. If the new
+ * one does not come up, the old one's program is made to serve again, and *err says so. `target`
+ * shares the old handler's file. As for the rest see uc_add().
+ */
+int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
+	       const struct uc_spec *spec, const struct uc_target *target,
+	       struct uc_added *ret_added, struct uc_error *err);
+
 /*
  * Stops and removes a device and returns when its nodes and its id are gone. Without `force` a
  * device in use (mounted, claimed, open) is refused: UC_BUSY, and nothing has changed.

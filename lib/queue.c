@@ -6,6 +6,7 @@
 #include "queue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,19 @@ static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_des
 	}
 }
 
+/* From the driver's first word of a request to its commit the tag is ours. */
+static void hold(struct uc_queue *queue, struct uc_io *io)
+{
+	queue->held += !io->held;
+	io->held = true;
+}
+
+static void give_up(struct uc_queue *queue, struct uc_io *io)
+{
+	queue->held -= io->held;
+	io->held = false;
+}
+
 static void commit(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	count_end(queue->stats, io->iod, res);
@@ -150,6 +164,7 @@ static void commit(struct uc_queue *queue, struct uc_io *io, int res)
 		uc_batch_commit(queue, io, res);
 	else
 		queue_driver_cmd(queue, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, res);
+	give_up(queue, io);
 }
 
 /* What the target made of a request or of a step of it. */
@@ -204,9 +219,11 @@ static void on_request(struct uc_queue *queue, struct uc_io *io)
 	take_begun(queue, io, path->begin ? path->begin(queue, io) : 0);
 }
 
-static void tag_lost(struct uc_queue *queue, const struct uc_io *io, int res)
+static void tag_lost(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	queue->live--;
+	queue->ending = true;
+	give_up(queue, io);
 	/* ABORT is the driver's way to end a tag; any other answer means that we broke a rule. */
 	if (res != UBLK_IO_RES_ABORT)
 		uc_log(LOG_ERR, "device %u queue %u tag %u: the driver answered: %s",
@@ -221,8 +238,10 @@ static void on_batch_tag(struct uc_queue *queue, uint16_t tag)
 static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	if (res == UBLK_IO_RES_OK) {
+		hold(queue, io);
 		on_request(queue, io);
 	} else if (res == UBLK_IO_RES_NEED_GET_DATA) {
+		hold(queue, io);
 		queue->setup->path->place(queue, io);
 		queue_driver_cmd(queue, io, UBLK_U_IO_NEED_GET_DATA, 0);
 	} else {
@@ -249,6 +268,8 @@ static void handle_completions(struct uc_queue *queue)
 			on_path(queue, io, cqe->res);
 		else if (cqe->user_data & UC_DATA_TIMER)
 			timer = true;
+		else if (cqe->user_data & UC_DATA_END)
+			queue->ending = true;
 		else
 			on_driver(queue, io, cqe->res);
 		seen++;
@@ -260,9 +281,18 @@ static void handle_completions(struct uc_queue *queue)
 		uc_idle_end(queue);
 }
 
+/*
+ * With QUIESCE_DEV the driver takes back the tags that are idle, and those only. What was given out
+ * before has been told before, so once nothing is held there will be nothing more.
+ */
+static bool is_over(const struct uc_queue *queue)
+{
+	return queue->live == 0 || (queue->ending && queue->held == 0);
+}
+
 void uc_queue_serve(struct uc_queue *queue)
 {
-	while (queue->live > 0) {
+	while (!is_over(queue)) {
 		int ret = queue->setup->host->transport->ring_submit(&queue->ring, 1);
 
 		/* EINTR: a signal; EAGAIN and EBUSY: the kernel wants completions taken first. */
@@ -273,6 +303,8 @@ void uc_queue_serve(struct uc_queue *queue)
 		}
 		handle_completions(queue);
 	}
+	/* The last commits. */
+	(void)queue->setup->host->transport->ring_submit(&queue->ring, 0);
 }
 
 /* A FETCH that breaks a rule is answered at once; START_DEV would then wait for it for ever. */
@@ -291,9 +323,26 @@ static int check_fetches(struct uc_queue *queue, struct uc_error *err)
 	return 0;
 }
 
+/*
+ * Of several threads with a queue, one may have no tag that is idle, and would not hear of the end.
+ * (Such a wait is only for rings that complete nothing behind the thread's back.)
+ */
+static void listen_for_end(struct uc_queue *queue)
+{
+	struct io_uring_sqe *sqe;
+
+	if (queue->setup->threads == 1 || !(queue->ring.flags & IORING_SETUP_DEFER_TASKRUN))
+		return;
+	sqe = uc_io_sqe(queue);
+	io_uring_prep_poll_add(sqe, queue->setup->end_fd, POLLIN);
+	sqe->user_data = UC_DATA_END;
+}
+
 int uc_queue_fetch(struct uc_queue *queue, struct uc_error *err)
 {
 	int ret;
+
+	listen_for_end(queue);
 
 	for (unsigned tag = queue->first_tag; tag < queue->setup->depth;
 	     tag += queue->setup->threads) {

@@ -16,9 +16,10 @@
 /* Index of the character device among the fixed files of a ring. */
 #define UC_CHAR_FD 0
 
-/* Marks the user_data of batch commands, and of the idle timer. */
+/* Marks the user_data of batch commands, of the idle timer, and of the end of a thread. */
 #define UC_DATA_BATCH (UINT64_C(1) << 18)
 #define UC_DATA_TIMER (UINT64_C(1) << 19)
+#define UC_DATA_END   (UINT64_C(1) << 20)
 
 /* What all queues of a device share; constant while they run. */
 struct uc_queue_setup {
@@ -32,6 +33,7 @@ struct uc_queue_setup {
 	const struct uc_cpus *cpus;     /* that the threads may use; empty: any */
 	const struct uc_shared *shared; /* NULL: the path does not use it */
 	int char_fd;
+	int end_fd; /* readable when one of the device's threads has ended */
 
 	/*
 	 * Called by the queue's thread: once after set-up with 0 (every tag is fetched) or what
@@ -62,6 +64,8 @@ struct uc_queue {
 	struct uc_idle idle;
 	struct uc_batch batch; /* if the path is one in batches */
 	unsigned live; /* what the driver will still answer for: tags, or FETCH and requests */
+	unsigned held; /* tags that are with us, and not with the driver; not with batches */
+	bool ending;   /* the driver has taken a tag back: no request comes any more */
 	uint16_t qid;
 	uint16_t first_tag;  /* the thread's share: this one, and every setup->threads-th after */
 	struct uc_cpus cpus; /* of the queue, as the driver has it */
@@ -78,7 +82,8 @@ void uc_buffers_unmap(struct uc_buffers *buffers);
 int uc_queue_start(struct uc_queue *queue, struct uc_error *err);
 
 /*
- * Waits for the thread to end, which it does when the driver has aborted all its tags (STOP_DEV).
+ * Waits for the thread to end, which it does when the driver has aborted all its tags (STOP_DEV),
+ * or one of them (QUIESCE_DEV) and what it has in hand is done.
  * -ETIMEDOUT when it does not end by the deadline.
  */
 int uc_queue_join(struct uc_queue *queue, uint64_t deadline);

@@ -200,6 +200,14 @@ static int choose_path(struct server *s, struct uc_error *err)
 	return uc_path_choose(s->args->target, features, s->args->spec, &s->path, err);
 }
 
+/* What costs nothing to have, for `resize` and `upgrade`. The latter is for devices that wait. */
+static uint64_t extras(const struct server *s)
+{
+	const bool waits = s->args->spec->recovery != UC_RECOVERY_NONE;
+
+	return s->features & (UBLK_F_UPDATE_SIZE | (waits ? UBLK_F_QUIESCE : 0));
+}
+
 static int add_device(struct server *s, struct uc_error *err)
 {
 	const struct uc_spec *spec = s->args->spec;
@@ -211,8 +219,8 @@ static int add_device(struct server *s, struct uc_error *err)
 		.nr_hw_queues = spec->queues,
 		.queue_depth = spec->depth,
 		.max_io_buf_bytes = spec->max_io_size,
-		.flags = s->path->flags | uc_recovery_flags(spec->recovery) |
-			 (s->features & UBLK_F_UPDATE_SIZE) | UBLK_F_CMD_IOCTL_ENCODE,
+		.flags = s->path->flags | uc_recovery_flags(spec->recovery) | extras(s) |
+			 UBLK_F_CMD_IOCTL_ENCODE,
 		.ublksrv_flags = s->args->cookie,
 	};
 	ret = uc_ctrl_add_dev(s->ctrl, &s->info, err);
@@ -255,7 +263,8 @@ static int check_size(const struct server *s, struct uc_error *err)
 		       s->info.dev_id, size, room);
 }
 
-static int write_record(const struct server *s, bool recovering, struct uc_error *err);
+static int write_record(const struct server *s, const struct uc_keeper_id *keeper, bool recovering,
+			struct uc_error *err);
 
 /* The driver knows the old handler's memory, and has it pinned; ours may be another file. */
 static int replace_shared(struct server *s, struct uc_error *err)
@@ -288,9 +297,12 @@ static int take_over(struct server *s, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_recover_begin(&s->host, s->ctrl, id, known ? &record : NULL, &s->info,
 				       err);
-	/* Before anything is fetched: see uc_recover_begin(). */
+	/*
+	 * Before anything is fetched: see uc_recover_begin(). The old keeper stays, as long as it
+	 * may have to keep for yet another.
+	 */
 	if (ret == 0)
-		ret = write_record(s, true, err);
+		ret = write_record(s, known ? &record.keeper : &s->keeper, true, err);
 	if (ret == 0 && s->path->shared)
 		ret = replace_shared(s, err);
 	return ret;
@@ -342,6 +354,7 @@ static int start_queues(struct server *s, struct uc_error *err)
 		.cpus = &s->args->spec->cpus,
 		.shared = s->path->shared ? &s->shared : NULL,
 		.char_fd = s->char_fd,
+		.end_fd = s->end_pipe[0],
 		.report = on_queue_report,
 		.report_ctx = s,
 	};
@@ -401,7 +414,8 @@ static int start_device(struct server *s, struct uc_error *err)
 	return ret;
 }
 
-static int write_record(const struct server *s, bool recovering, struct uc_error *err)
+static int write_record(const struct server *s, const struct uc_keeper_id *keeper, bool recovering,
+			struct uc_error *err)
 {
 	const struct uc_target *target = s->args->target;
 	const struct uc_spec *spec = s->args->spec;
@@ -418,7 +432,7 @@ static int write_record(const struct server *s, bool recovering, struct uc_error
 		.respawn = spec->respawn,
 		.recovering = recovering,
 		.cpus = spec->cpus,
-		.keeper = s->keeper,
+		.keeper = *keeper,
 	};
 
 	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
@@ -442,8 +456,6 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	snprintf(added.data_path, sizeof(added.data_path), "%s", s->path->name);
 	if (stop_requested(s))
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
-	if (s->keeper_fd >= 0)
-		(void)!write(s->keeper_fd, &s->info.dev_id, sizeof(s->info.dev_id));
 	if (s->args->ready(s->args->ctx, &added) < 0)
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->info.dev_id);
@@ -476,8 +488,11 @@ static int bring_up(struct server *s, struct uc_error *err)
 		ret = s->args->resume ? take_over(s, err) : make_device(s, err);
 	if (ret == 0)
 		ret = start_device(s, err);
+	/* A keeper of ours is in office before the record calls the old one off. */
+	if (ret == 0 && s->keeper_fd >= 0)
+		(void)!write(s->keeper_fd, &s->info.dev_id, sizeof(s->info.dev_id));
 	if (ret == 0)
-		ret = write_record(s, false, err);
+		ret = write_record(s, &s->keeper, false, err);
 	if (ret == 0)
 		ret = leave_mounts(s, err);
 	if (ret == 0)

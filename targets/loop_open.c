@@ -40,6 +40,7 @@ struct loop_config {
 	uint64_t size;       /* of a file to be created */
 	enum direct_io direct_io;
 	bool create;
+	int fd; /* that is open already; 0: none */
 };
 
 /* What was found out about the backing file or device. */
@@ -179,6 +180,10 @@ static int open_file(struct loop_target *t, const struct loop_config *c, bool re
 	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
 	struct stat st;
 
+	if (c->fd) {
+		t->base.fds[0] = c->fd;
+		return 0;
+	}
 	if (c->create)
 		return create_file(t, c, err);
 	if (stat(c->file, &st) < 0)
@@ -476,6 +481,11 @@ static int loop_make_room(const void *config, int fd, uint64_t size, struct uc_e
 	return 0;
 }
 
+static void loop_adopt(void *config, int fd)
+{
+	((struct loop_config *)config)->fd = fd;
+}
+
 static const int only_at_first[] = {OPT_CREATE, OPT_SIZE, 0};
 
 const struct uc_target_type uc_loop_target = {
@@ -485,6 +495,7 @@ const struct uc_target_type uc_loop_target = {
 	.config_size = sizeof(struct loop_config),
 	.option = loop_option,
 	.open = loop_open,
+	.adopt = loop_adopt,
 	.room = loop_file_room,
 	.make_room = loop_make_room,
 	.size_option = "size-limit",

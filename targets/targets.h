@@ -31,7 +31,7 @@ struct uc_target_type {
 	int (*open)(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
 		    struct uc_error *err);
 
-	/* For a device that has lost its handler: its memory is in this file, the target's now. */
+	/* For a device that has or had a handler: this is its target's file, and ours now. */
 	void (*adopt)(void *config, int fd);
 
 	/*

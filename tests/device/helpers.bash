@@ -211,6 +211,29 @@ in_flight() {
 	((reads + writes >= $1))
 }
 
+# handler: the pid in the record, without another program
+handler() { number_of pid "$(<"$run_dir/$id.json")"; }
+
+# verifying: fio that checks what it has written, and never ends by itself; sets client
+verifying() {
+	fio --name=verify --filename="$dev" --direct=1 --ioengine=io_uring --iodepth=16 --rw=randwrite --bs=4k,4k --size=16M \
+		--verify=crc32c --verify_backlog=64 --verify_fatal=1 --time_based --runtime=1000 >"$tmp/fio" 2>&1 3>&- &
+	client=$!
+	defer sh -c "kill -9 $client 2>/dev/null; true"
+	wait_until 30 in_flight 1
+}
+
+# verified: no error and no wrong byte until now
+verified() {
+	alive "$client"
+	kill -INT "$client"
+	wait_until 30 gone "$client"
+	wait "$client" || true
+	if grep -q 'err= 0' "$tmp/fio" && ! grep -qE 'verify: bad|error=' "$tmp/fio"; then return 0; fi
+	cat "$tmp/fio" >&2
+	return 1
+}
+
 alive() { kill -0 "$1" 2>/dev/null; }
 gone() { [[ ! -d /proc/$1 ]]; }
 

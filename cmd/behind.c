@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "behind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cleanup.h"
+#include "proc.h"
+
+int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_error *err)
+{
+	const struct uc_record *r = &d->record;
+	const uint32_t id = d->info.dev_id;
+	struct behind *b = ret_behind;
+
+	*b = (struct behind){.fd = -1};
+	if (d->record_state != UC_RECORD_OK)
+		return uc_fail(err, UC_FAILED, ENOENT,
+			       "there is no record of device %u, so what is behind it is not known",
+			       id);
+	b->type = uc_target_find(r->target);
+	if (!b->type)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "the record of device %u names target '%s', which there is not", id,
+			       r->target);
+	b->config = calloc(1, b->type->config_size);
+	if (!b->config)
+		return uc_fail_errno(err, ENOMEM, "options");
+	return uc_target_restore(b->type, b->config, r->backing, r->options, err);
+}
+
+int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_error *err)
+{
+	const struct uc_record *r = &d->record;
+	int fd;
+
+	if (r->keeper.fd < 0)
+		return 0;
+	fd = uc_proc_take_file(r->pid, r->pid_start, r->keeper.fd);
+	if (fd < 0)
+		return uc_fail_errno(err, -fd,
+				     "what is behind device %u cannot be had from its handler",
+				     d->info.dev_id);
+	b->fd = fd;
+	return 0;
+}
+
+void behind_free(struct behind *b)
+{
+	free(b->config);
+	uc_cleanup_close(&b->fd);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_HANDLER_H
+#define UC_HANDLER_H
+
+#include "server.h"
+
+/* Longest chain of bounded waits in a handler that fails late: START, STOP, join, DEL, and one
+ * more for all that is quick. */
+#define UC_HANDLER_WAITS 5
+
+/*
+ * Forks the handler process of *args (whose ready() is not used) and returns when its device is
+ * up, or has failed; then nothing of a new device is left. The handler closes lock_fd, unless that
+ * is -1. Leaves SIGINT, SIGTERM and SIGHUP blocked; each of them makes it fail (EINTR).
+ */
+int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_added *ret_added,
+		     struct uc_error *err);
+
+/* Blocks those signals. *ret_fd is a signalfd of them, the caller's to close. */
+int uc_handler_block_signals(int *ret_fd, struct uc_error *err);
+
+#endif

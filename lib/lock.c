@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "proc.h"
+#include "record.h"
+
+#define LOOK_MS 10
+
+/* A byte of one file for each device, so that there is nothing to be removed with them. */
+static struct flock byte_of(uint32_t id)
+{
+	return (struct flock){
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
+}
+
+static int busy(int fd, uint32_t id, struct uc_error *err)
+{
+	struct flock lock = byte_of(id);
+	char name[64];
+
+	if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		lock.l_pid = 0;
+	uc_proc_name(lock.l_pid, name, sizeof(name));
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "device %u is being given a handler by process %d (%s); try again", id,
+		       lock.l_pid, name);
+}
+
+static int take(const struct uc_host *host, uint32_t id, unsigned wait_ms, int *ret_fd,
+		struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(wait_ms);
+	struct flock lock = byte_of(id);
+	char path[512];
+	int ret = uc_record_prepare(host, err);
+	int fd;
+
+	if (ret < 0)
+		return ret;
+	snprintf(path, sizeof(path), "%s/.lock", host->run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return uc_fail_errno(err, errno, "%s", path);
+	while (fcntl(fd, F_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			ret = uc_fail_errno(err, errno, "%s cannot be locked", path);
+		else if (uc_left_ms(deadline) == 0)
+			ret = busy(fd, id, err);
+		if (ret < 0) {
+			close(fd);
+			return ret;
+		}
+		uc_sleep_ms(LOOK_MS);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
+{
+	int ret = take(host, id, host->timeout_ms, ret_fd, err);
+
+	if (ret == -EBUSY && err)
+		err->code = UC_TIMEOUT;
+	return ret;
+}
+
+int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
+{
+	return take(host, id, 0, ret_fd, err);
+}

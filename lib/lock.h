@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UC_LOCK_H
+#define UC_LOCK_H
+
+#include "error.h"
+#include "host.h"
+
+/*
+ * Who gives a device another handler is alone in it: two of them, or one and a keeper, would take
+ * it from each other. The lock goes with the process that took it, and not to its children; for
+ * one device at a time. *ret_fd is to be closed, which gives it back. UC_TIMEOUT, naming the
+ * process that has it.
+ */
+int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
+
+/* The same without waiting: -EBUSY. */
+int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Another handler for a device that has one, while it is in use. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "deadline.h"
+#include "handler.h"
+#include "lock.h"
+#include "log.h"
+#include "manage.h"
+#include "proc.h"
+#include "recover.h"
+
+/* The driver holds the device's mutex as long. */
+#define QUIESCE_MS 1000
+
+/* The handler that is to leave. */
+struct old {
+	int pidfd;
+	int program;
+};
+
+static void forget(struct old *old)
+{
+	uc_cleanup_close(&old->pidfd);
+	uc_cleanup_close(&old->program);
+}
+
+int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
+		     struct uc_error *err)
+{
+	const enum uc_recovery recovery = uc_recovery_of(device->info.flags);
+	const uint32_t id = device->info.dev_id;
+
+	if (device->info.state != UBLK_S_DEV_LIVE || !uc_recover_is_served(host, &device->info))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u has no handler that could be replaced; see 'ublkctl "
+			       "recover'",
+			       id);
+	if (device->record.pid != device->info.ublksrv_pid ||
+	    device->record.pid_start != uc_proc_start_time(device->record.pid))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is served by process %d, and its record names another",
+			       id, device->info.ublksrv_pid);
+	if (recovery != UC_RECOVERY_QUEUE && recovery != UC_RECOVERY_REISSUE)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "device %u cannot be without a handler for a moment: it was made "
+			       "with --recovery %s, not reissue or queue",
+			       id, uc_recovery_name(recovery));
+	if (recovery == UC_RECOVERY_QUEUE && !(device->info.flags & UBLK_F_QUIESCE))
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "device %u cannot be upgraded: with --recovery queue that needs "
+			       "quiesce, which the driver did not grant",
+			       id);
+	return 0;
+}
+
+static int open_old(const struct uc_device *device, struct old *old, struct uc_error *err)
+{
+	const pid_t pid = device->record.pid;
+	char path[64];
+
+	old->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (old->pidfd < 0 || uc_proc_start_time(pid) != device->record.pid_start)
+		return uc_fail(err, UC_FAILED, ESRCH, "the handler of device %u has just ended",
+			       device->info.dev_id);
+	/* Its file may have been replaced on disk; this is the one that works. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	old->program = open(path, O_RDONLY | O_CLOEXEC);
+	return old->program < 0 ? uc_fail_errno(err, errno, "%s", path) : 0;
+}
+
+/* -EBUSY: requests wait, but the handler has not been told to go. */
+static int quiesce(const struct uc_host *host, uint32_t id, struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int ret = uc_ctrl_open(host, &ctrl, err);
+
+	if (ret < 0)
+		return ret;
+	do {
+		ret = uc_ctrl_quiesce_dev(ctrl, id, QUIESCE_MS, err);
+	} while (ret == -EBUSY && uc_left_ms(deadline) > 0);
+	return ret == -ETIMEDOUT ? -EBUSY : ret;
+}
+
+static bool await_end(const struct old *old, unsigned timeout_ms)
+{
+	struct pollfd gone = {.fd = old->pidfd, .events = POLLIN};
+
+	return poll(&gone, 1, (int)timeout_ms) > 0;
+}
+
+/* The handler leaves with all requests answered; or, where they will be sent again, it is killed.
+ */
+static int end_old(const struct uc_host *host, const struct uc_device *device,
+		   const struct old *old, struct uc_error *err)
+{
+	const uint32_t id = device->info.dev_id;
+	int ret = -EBUSY;
+
+	if (device->info.flags & UBLK_F_QUIESCE)
+		ret = quiesce(host, id, err);
+	if (ret < 0 && ret != -EBUSY)
+		return ret;
+	if (ret == 0 && await_end(old, host->timeout_ms))
+		return 0;
+	/* The device does not go on without a new handler any more. */
+	if (uc_recovery_of(device->info.flags) == UC_RECOVERY_QUEUE)
+		uc_log(LOG_WARNING,
+		       "device %u: the old handler did not end within %u ms and was killed; what "
+		       "it had in hand has failed",
+		       id, host->timeout_ms);
+	(void)syscall(SYS_pidfd_send_signal, old->pidfd, SIGKILL, NULL, 0);
+	if (await_end(old, host->timeout_ms))
+		return 0;
+	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+		       "the old handler of device %u (process %d) does not end within %u ms, not "
+		       "even by SIGKILL",
+		       id, device->record.pid, host->timeout_ms);
+}
+
+/* Runs `recover` of the old program. True when that has worked. */
+static bool go_back(const struct uc_host *host, uint32_t id, const struct old *old)
+{
+	const unsigned bound = host->timeout_ms * UC_HANDLER_WAITS;
+	char program[64];
+	char number[16];
+	char *const argv[] = {(char[]){"ublkctl"}, (char[]){"recover"}, number, NULL};
+	posix_spawn_file_actions_t quiet;
+	int status = -1;
+	uc_auto_close int pidfd = -1;
+	pid_t pid;
+	int ret;
+
+	snprintf(program, sizeof(program), "/proc/self/fd/%d", old->program);
+	snprintf(number, sizeof(number), "%u", id);
+	posix_spawn_file_actions_init(&quiet);
+	for (int fd = 0; fd <= 2; fd++)
+		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_RDWR, 0);
+	ret = posix_spawn(&pid, program, &quiet, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (ret)
+		return false;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (!await_end(&(struct old){.pidfd = pidfd}, bound))
+		(void)kill(pid, SIGKILL);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int replace(const struct uc_server_args *args, const struct uc_device *device,
+		   const struct old *old, struct uc_added *ret_added, struct uc_error *err)
+{
+	const struct uc_host *host = args->host;
+	const uint32_t id = device->info.dev_id;
+	uc_auto_close int signal_fd = -1;
+	uc_auto_close int lock_fd = -1;
+	int ret = uc_lock_device(host, id, &lock_fd, err);
+
+	if (ret == 0)
+		ret = uc_handler_block_signals(&signal_fd, err);
+	if (ret == 0)
+		ret = end_old(host, device, old, err);
+	if (ret < 0)
+		return ret;
+	ret = uc_handler_start(args, lock_fd, ret_added, err);
+	if (ret == 0)
+		return 0;
+	/* The old program wants to be alone, too. */
+	close(lock_fd);
+	lock_fd = -1;
+	return go_back(host, id, old)
+		       ? uc_wrap(err, "device %u is not upgraded, and served by the old program",
+				 id)
+		       : uc_wrap(err, "device %u has no handler; see 'ublkctl recover %u'", id, id);
+}
+
+int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
+	       const struct uc_spec *spec, const struct uc_target *target,
+	       struct uc_added *ret_added, struct uc_error *err)
+{
+	const struct uc_server_args args = {.host = host,
+					    .spec = spec,
+					    .target = target,
+					    .cookie = device->info.ublksrv_flags,
+					    .resume = true};
+	struct old old = {-1, -1};
+	int ret = open_old(device, &old, err);
+
+	if (ret == 0)
+		ret = replace(&args, device, &old, ret_added, err);
+	forget(&old);
+	return ret;
+}
