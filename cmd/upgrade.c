@@ -69,11 +69,7 @@ static int upgrade_device(const struct uc_host *host, const struct uc_device *d,
 		return ret;
 	uc_recover_spec(d, &spec);
 	ret = open_behind(d, &behind, &spec, &target, err);
-	if (ret < 0)
-		return ret;
-	ret = uc_upgrade(host, d, &spec, target, &added, err);
-	target->ops->close(target);
-	return ret;
+	return ret < 0 ? ret : uc_upgrade(host, d, &spec, target, &added, err);
 }
 
 /* With --all only those count that we serve. */

@@ -206,8 +206,9 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 		*ret_added = message.added;
 		return 0;
 	}
+	/* One that takes a device over may have it by now: asked to stop it would delete it. */
 	if (ret == -EINTR)
-		(void)kill(pid, SIGTERM);
+		(void)kill(pid, args->resume ? SIGKILL : SIGTERM);
 	reap(pid, uc_deadline(GRACE_MS));
 	if (ret == 0) {
 		*err = message.err;

@@ -52,11 +52,11 @@ int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
  * requests wait, the old handler answers what it has and leaves, the new one takes over. Where the
  * driver cannot do that the old one is killed, and what it had in hand is sent again. If the new
  * one does not come up, the old one's program is made to serve again, and *err says so. `target`
- * shares the old handler's file. As for the rest see uc_add().
+ * shares the old handler's file, and is closed. As for the rest see uc_add().
  */
 int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
-	       const struct uc_spec *spec, const struct uc_target *target,
-	       struct uc_added *ret_added, struct uc_error *err);
+	       const struct uc_spec *spec, struct uc_target *target, struct uc_added *ret_added,
+	       struct uc_error *err);
 
 /*
  * Stops and removes a device and returns when its nodes and its id are gone. Without `force` a

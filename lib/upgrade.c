@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "cleanup.h"
 #include "deadline.h"
 #include "handler.h"
@@ -35,6 +36,15 @@ static void forget(struct old *old)
 	uc_cleanup_close(&old->program);
 }
 
+/*
+ * With batches the driver would fail new requests from then on: see ublk_batch_cancel_queue() in
+ * 7.3, which sets force_abort.
+ */
+static bool can_quiesce(const struct ublksrv_ctrl_dev_info *info)
+{
+	return (info->flags & UBLK_F_QUIESCE) && !(info->flags & UBLK_F_BATCH_IO);
+}
+
 int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
 		     struct uc_error *err)
 {
@@ -56,11 +66,13 @@ int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
 			       "device %u cannot be without a handler for a moment: it was made "
 			       "with --recovery %s, not reissue or queue",
 			       id, uc_recovery_name(recovery));
-	if (recovery == UC_RECOVERY_QUEUE && !(device->info.flags & UBLK_F_QUIESCE))
+	if (recovery == UC_RECOVERY_QUEUE && !can_quiesce(&device->info))
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
 			       "device %u cannot be upgraded: with --recovery queue that needs "
-			       "quiesce, which the driver did not grant",
-			       id);
+			       "quiesce, which the driver %s",
+			       id,
+			       device->info.flags & UBLK_F_QUIESCE ? "cannot do with batches"
+								   : "did not grant");
 	return 0;
 }
 
@@ -79,18 +91,37 @@ static int open_old(const struct uc_device *device, struct old *old, struct uc_e
 	return old->program < 0 ? uc_fail_errno(err, errno, "%s", path) : 0;
 }
 
-/* -EBUSY: requests wait, but the handler has not been told to go. */
+struct request {
+	const struct uc_host *host;
+	uint32_t id;
+};
+
+static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct request *r = ctx;
+	const uint64_t deadline = uc_deadline(r->host->timeout_ms);
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(r->host, &ctrl, err);
+
+	(void)ret;
+	if (res < 0)
+		return res;
+	do {
+		res = uc_ctrl_quiesce_dev(ctrl, r->id, QUIESCE_MS, err);
+	} while (res == -EBUSY && uc_left_ms(deadline) > 0);
+	return res;
+}
+
+/*
+ * -EBUSY: requests wait, but the handler may not have been told to go. In a process of its own: one
+ * that is killed in the middle would leave it so.
+ */
 static int quiesce(const struct uc_host *host, uint32_t id, struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	int ret = uc_ctrl_open(host, &ctrl, err);
+	struct request r = {host, id};
+	int ret = uc_bounded(work_quiesce, &r, NULL, 0, host->timeout_ms + QUIESCE_MS + 500,
+			     "quiescing the device", err);
 
-	if (ret < 0)
-		return ret;
-	do {
-		ret = uc_ctrl_quiesce_dev(ctrl, id, QUIESCE_MS, err);
-	} while (ret == -EBUSY && uc_left_ms(deadline) > 0);
 	return ret == -ETIMEDOUT ? -EBUSY : ret;
 }
 
@@ -109,7 +140,7 @@ static int end_old(const struct uc_host *host, const struct uc_device *device,
 	const uint32_t id = device->info.dev_id;
 	int ret = -EBUSY;
 
-	if (device->info.flags & UBLK_F_QUIESCE)
+	if (can_quiesce(&device->info))
 		ret = quiesce(host, id, err);
 	if (ret < 0 && ret != -EBUSY)
 		return ret;
@@ -158,8 +189,9 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static int replace(const struct uc_server_args *args, const struct uc_device *device,
-		   const struct old *old, struct uc_added *ret_added, struct uc_error *err)
+static int replace(const struct uc_server_args *args, struct uc_target **target,
+		   const struct uc_device *device, const struct old *old,
+		   struct uc_added *ret_added, struct uc_error *err)
 {
 	const struct uc_host *host = args->host;
 	const uint32_t id = device->info.dev_id;
@@ -176,9 +208,11 @@ static int replace(const struct uc_server_args *args, const struct uc_device *de
 	ret = uc_handler_start(args, lock_fd, ret_added, err);
 	if (ret == 0)
 		return 0;
-	/* The old program wants to be alone, too. */
+	/* The old program wants to be alone with the device, and with what is behind it. */
 	close(lock_fd);
 	lock_fd = -1;
+	(*target)->ops->close(*target);
+	*target = NULL;
 	return go_back(host, id, old)
 		       ? uc_wrap(err, "device %u is not upgraded, and served by the old program",
 				 id)
@@ -186,9 +220,10 @@ static int replace(const struct uc_server_args *args, const struct uc_device *de
 }
 
 int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
-	       const struct uc_spec *spec, const struct uc_target *target,
-	       struct uc_added *ret_added, struct uc_error *err)
+	       const struct uc_spec *spec, struct uc_target *target, struct uc_added *ret_added,
+	       struct uc_error *err)
 {
+	const struct uc_target_ops *ops = target->ops;
 	const struct uc_server_args args = {.host = host,
 					    .spec = spec,
 					    .target = target,
@@ -198,7 +233,8 @@ int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
 	int ret = open_old(device, &old, err);
 
 	if (ret == 0)
-		ret = replace(&args, device, &old, ret_added, err);
+		ret = replace(&args, &target, device, &old, ret_added, err);
+	ops->close(target);
 	forget(&old);
 	return ret;
 }

@@ -106,10 +106,13 @@ static int ramdisk_make_room(const void *config, int fd, uint64_t size, struct u
 			       "when it was made");
 	if (size > old && size > MAX_GROWN)
 		return uc_fail(err, UC_FAILED, EFBIG, "a ramdisk can grow to 1T at most");
-	if (ftruncate(fd, (off_t)((size + PAGE - 1) / PAGE * PAGE)) < 0)
-		return uc_fail_errno(err, errno, "cannot resize the memory to %" PRIu64 " bytes",
-				     size);
-	return 0;
+	if (ftruncate(fd, (off_t)((size + PAGE - 1) / PAGE * PAGE)) == 0)
+		return 0;
+	if (errno == EPERM)
+		return uc_fail(err, UC_FAILED, ENOMEM,
+			       "this ramdisk cannot grow: its handler has no address space for "
+			       "more; see ulimit -v");
+	return uc_fail_errno(err, errno, "cannot resize the memory to %" PRIu64 " bytes", size);
 }
 
 static void ramdisk_adopt(void *config, int fd)
@@ -211,10 +214,24 @@ static int place(const struct ramdisk_target *t, unsigned node, struct uc_error 
 		       uc_errno_text(errno));
 }
 
+/* Where address space is scarce (ulimit -v) there is none for growth, and the file says so. */
+static void *map_memory(struct ramdisk_target *t)
+{
+	const int fd = t->base.fds[0];
+	void *map = mmap(NULL, t->reserved, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map != MAP_FAILED || t->reserved == t->mapped)
+		return map;
+	t->reserved = t->mapped;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) < 0)
+		return MAP_FAILED;
+	return mmap(NULL, t->reserved, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
 static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, uint64_t page,
 		    struct uc_error *err)
 {
-	const unsigned flags = MFD_CLOEXEC | (c->huge_pages ? MFD_HUGETLB : 0U);
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (c->huge_pages ? MFD_HUGETLB : 0U);
 	void *map;
 	int ret = 0;
 
@@ -231,7 +248,7 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 		return ret;
 	/* Huge pages are reserved here, so that none is missing later. */
 	t->reserved = c->huge_pages || t->mapped > MAX_GROWN ? t->mapped : MAX_GROWN;
-	map = mmap(NULL, t->reserved, PROT_READ | PROT_WRITE, MAP_SHARED, t->base.fds[0], 0);
+	map = map_memory(t);
 	if (map == MAP_FAILED && c->huge_pages)
 		return uc_fail(err, UC_FAILED, errno,
 			       "not enough free huge pages: %" PRIu64 " of %" PRIu64

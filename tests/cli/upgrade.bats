@@ -8,7 +8,7 @@ state_is() { [[ $(listed '.[0].state') == "$1" ]]; }
 
 device() {
 	truncate -s 4M image
-	works add -t loop -f image --recovery reissue "$@"
+	works add -t loop -f image --recovery reissue
 	old=$(handler)
 }
 

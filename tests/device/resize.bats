@@ -110,3 +110,13 @@ ext4_grows() {
 		within 30 ublkctl del --force "$id"
 	done
 }
+
+@test "a ramdisk that was made under ulimit -v cannot grow" {
+	# The sanitizers take more than that for themselves.
+	if [[ $UBLKCTL == *sanitized* ]]; then return 0; fi
+	new_kernel || return 0
+	ulimit -v 4000000
+	add_device -t ramdisk --size 16M
+	refused 1 "this ramdisk cannot grow: its handler has no address space for more" ublkctl resize "$id" --size 32M
+	reads "$dev"
+}
