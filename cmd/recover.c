@@ -5,6 +5,7 @@
 
 #include "behind.h"
 #include "cmd.h"
+#include "deadline.h"
 #include "keeper.h"
 #include "manage.h"
 #include "recover.h"
@@ -12,6 +13,8 @@
 #include "serve.h"
 
 enum { OPT_ID = 2, OPT_ALL };
+
+#define DYING_MS 2000
 
 struct recover {
 	struct serve serve; /* first: it is the context of both */
@@ -59,12 +62,29 @@ static int nobody_to_tell(void *ctx, const struct uc_added *added)
 	return 0;
 }
 
+/*
+ * A handler that was killed while it took the device over may have the backing for a moment yet:
+ * the kernel takes its rings, and the files in them, down after the process.
+ */
+static int open_target(const struct uc_target_type *type, const void *config,
+		       const struct uc_spec *spec, struct uc_target **ret_target,
+		       struct uc_error *err)
+{
+	const uint64_t patience = uc_deadline(DYING_MS);
+	int ret;
+
+	while ((ret = type->open(config, spec, ret_target, err)) == -EBUSY &&
+	       uc_left_ms(patience) > 0)
+		uc_sleep_ms(10);
+	return ret;
+}
+
 static int serve(const struct uc_host *host, const struct uc_device *d, const struct uc_spec *spec,
 		 const struct uc_target_type *type, const void *config, struct uc_error *err)
 {
 	struct uc_target *target = NULL;
 	struct uc_added added;
-	int ret = type->open(config, spec, &target, err);
+	int ret = open_target(type, config, spec, &target, err);
 
 	if (ret < 0)
 		return ret;

@@ -456,7 +456,8 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	snprintf(added.data_path, sizeof(added.data_path), "%s", s->path->name);
 	if (stop_requested(s))
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
-	if (s->args->ready(s->args->ctx, &added) < 0)
+	/* A device that has users is served, whether or not somebody hears of it. */
+	if (s->args->ready(s->args->ctx, &added) < 0 && !s->args->resume)
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->info.dev_id);
 	return 0;

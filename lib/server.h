@@ -27,7 +27,7 @@ struct uc_server_args {
 
 	/*
 	 * Called once, when the block node opens and reads. A negative return means that nobody
-	 * is left to hear of the device, and takes it away again.
+	 * is left to hear of the device, and takes a new one away again.
 	 */
 	int (*ready)(void *ctx, const struct uc_added *added);
 	void *ctx;

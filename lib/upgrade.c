@@ -177,7 +177,8 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 	snprintf(program, sizeof(program), "/proc/self/fd/%d", old->program);
 	snprintf(number, sizeof(number), "%u", id);
 	posix_spawn_file_actions_init(&quiet);
-	for (int fd = 0; fd <= 2; fd++)
+	/* What it says goes to our stderr, after all: it is why there is no handler. */
+	for (int fd = 0; fd <= 1; fd++)
 		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_RDWR, 0);
 	ret = posix_spawn(&pid, program, &quiet, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&quiet);
