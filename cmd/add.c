@@ -9,7 +9,10 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "ctrl.h"
+#include "lock.h"
 #include "manage.h"
+#include "name.h"
+#include "present.h"
 #include "serve.h"
 #include "size.h"
 #include "table.h"
@@ -23,6 +26,8 @@ enum {
 	OPT_PHYSICAL,
 	OPT_READ_ONLY,
 	OPT_RECOVERY,
+	OPT_NAME,
+	OPT_IF_ABSENT,
 	OPT_JSON,
 };
 
@@ -32,6 +37,9 @@ enum {
 struct add {
 	struct serve serve; /* first: it is the context of both */
 	bool json;
+	bool if_absent;
+	char *name;
+	int lock_fd;  /* -1: nobody else is in the way */
 	bool unheard; /* the path could not be printed */
 };
 
@@ -49,6 +57,10 @@ static const struct poptOption add_options[] = {
 	{"read-only", '\0', POPT_ARG_NONE, NULL, OPT_READ_ONLY, "refuse writes", NULL},
 	{"recovery", '\0', POPT_ARG_STRING, NULL, OPT_RECOVERY,
 	 "when the handler dies: none, queue, reissue or fail (default none)", "MODE"},
+	{"name", '\0', POPT_ARG_STRING, NULL, OPT_NAME,
+	 "what to call it, here and in /dev/ublk/by-name", "NAME"},
+	{"if-absent", '\0', POPT_ARG_NONE, NULL, OPT_IF_ABSENT,
+	 "print the path of the one that there is with this name or backing", NULL},
 	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "print what was made as JSON", NULL},
 	POPT_TABLEEND,
 };
@@ -78,6 +90,20 @@ static int parse_max_io_size(const char *arg, uint32_t *ret, struct uc_error *er
 			       "--max-io-size: %s is not a multiple of 4K from 4K to 32M", arg);
 	*ret = (uint32_t)size;
 	return 0;
+}
+
+static int take_name(struct add *add, const char *arg, struct uc_error *err)
+{
+	if (!uc_name_is_valid(arg))
+		return uc_fail(
+			err, UC_USAGE, EINVAL,
+			"--name: '%.100s' is not a letter and then up to %d letters, digits, "
+			"dots, dashes and underlines, or is like a node's name",
+			arg, UC_NAME_MAX - 2);
+	free(add->name);
+	add->name = strdup(arg);
+	add->serve.spec.name = add->name;
+	return add->name ? 0 : uc_fail_errno(err, ENOMEM, "options");
 }
 
 static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
@@ -113,6 +139,11 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 			       : uc_fail(err, UC_USAGE, EINVAL,
 					 "--recovery: '%s' is none of none, queue, reissue, fail",
 					 arg);
+	case OPT_NAME:
+		return take_name(add, arg, err);
+	case OPT_IF_ABSENT:
+		add->if_absent = true;
+		return 0;
 	default:
 		add->json = true;
 		return 0;
@@ -137,6 +168,8 @@ static int print_added(void *ctx, const struct uc_added *added)
 {
 	struct add *add = ctx;
 
+	uc_cleanup_close(&add->lock_fd);
+	add->lock_fd = -1;
 	if (add->json)
 		print_json(add, added);
 	else
@@ -153,7 +186,7 @@ static int add_background(const struct uc_host *host, struct add *add,
 			  const struct uc_target *target, struct uc_error *err)
 {
 	struct uc_added added;
-	int ret = uc_add(host, &add->serve.spec, target, &added, err);
+	int ret = uc_add(host, &add->serve.spec, target, add->lock_fd, &added, err);
 
 	if (ret < 0)
 		return ret;
@@ -185,6 +218,40 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 	return ret;
 }
 
+/* 0: to be made; 1: it is there, and was told of. */
+static int look_for_it(const struct uc_host *host, struct add *add, struct uc_error *err)
+{
+	const struct serve *serve = &add->serve;
+	struct uc_device device = {0};
+	struct uc_added added;
+	int ret;
+
+	if (!serve->spec.name && !add->if_absent)
+		return 0;
+	if (!serve->spec.name && !serve->backing)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--if-absent: nothing says which device is meant; add --name NAME");
+	ret = uc_lock_names(host, &add->lock_fd, err);
+	if (ret == 0)
+		ret = present_find(host, serve, add->if_absent, &device, err);
+	if (ret == -ENODEV)
+		return 0;
+	if (ret == 0 && !add->if_absent)
+		return uc_fail(err, UC_DIFFERS, EEXIST,
+			       "device %u (%s) has the name %s; choose another, or use --if-absent",
+			       device.info.dev_id, device.node, serve->spec.name);
+	if (ret == 0)
+		ret = present_check(host, serve, &device, err);
+	if (ret < 0)
+		return ret;
+	added.info = device.info;
+	snprintf(added.node, sizeof(added.node), "%s", device.node);
+	snprintf(added.data_path, sizeof(added.data_path), "%s", device.record.path);
+	if (print_added(add, &added) < 0)
+		return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
+	return 1;
+}
+
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
 	struct add add = {
@@ -196,6 +263,7 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 				   .threads = UC_DEFAULT_THREADS,
 				   .depth = UC_DEFAULT_DEPTH,
 				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
+		.lock_fd = -1,
 	};
 	int ret = close_inherited(err);
 
@@ -207,8 +275,12 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0)
 		ret = serve_check(&add.serve.spec, err);
 	if (ret == 0 && add.serve.type)
+		ret = look_for_it(host, &add, err);
+	if (ret == 0 && add.serve.type)
 		ret = run(host, &add, err);
+	uc_cleanup_close(&add.lock_fd);
 	serve_free(&add.serve);
+	free(add.name);
 	return ret;
 }
 

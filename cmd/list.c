@@ -41,6 +41,12 @@ static void get_device(const void *row, struct value *value)
 	value_text(value, device_of(row)->node);
 }
 
+static void get_name(const void *row, struct value *value)
+{
+	if (device_of(row)->record_state == UC_RECORD_OK && device_of(row)->record.name[0])
+		value_text(value, device_of(row)->record.name);
+}
+
 static void get_target(const void *row, struct value *value)
 {
 	if (device_of(row)->record_state == UC_RECORD_OK)
@@ -153,6 +159,7 @@ static void get_features(const void *row, struct value *value)
 static const struct column columns[] = {
 	{"ID", true, "device id", get_id},
 	{"DEVICE", false, "block device node", get_device},
+	{"NAME", false, "what it is called", get_name},
 	{"TARGET", false, "what serves it", get_target},
 	{"STATE", false, "DEAD, LIVE, QUIESCED or FAIL_IO, as the driver says", get_state},
 	{"SIZE", true, "size of the device", get_size},
@@ -175,7 +182,7 @@ static const struct column columns[] = {
 static const struct table list_table = {
 	.columns = columns,
 	.nr_columns = sizeof(columns) / sizeof(columns[0]),
-	.defaults = "ID,DEVICE,TARGET,STATE,SIZE,QUEUES,DEPTH,PID,BACKING",
+	.defaults = "ID,DEVICE,NAME,TARGET,STATE,SIZE,QUEUES,DEPTH,PID,BACKING",
 	.json_name = "devices",
 	.row_size = sizeof(struct uc_device),
 };

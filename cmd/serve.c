@@ -70,6 +70,16 @@ static int parse_data_path(const char *arg, const struct uc_path **ret, struct u
 	return 0;
 }
 
+/* The handler may be another one later, with another working directory. */
+static int keep_path(char **path, const char *arg, struct uc_error *err)
+{
+	free(*path);
+	*path = realpath(arg, NULL);
+	if (!*path)
+		*path = strdup(arg);
+	return *path ? 0 : uc_fail_errno(err, ENOMEM, "options");
+}
+
 static int take_serve_option(struct serve *serve, int option, const char *arg, struct uc_error *err)
 {
 	struct uc_spec *spec = &serve->spec;
@@ -90,13 +100,10 @@ static int take_serve_option(struct serve *serve, int option, const char *arg, s
 		spec->path_asked = spec->path != NULL;
 		return 0;
 	case OPT_SHARED_MEMORY:
-		free(serve->shared_memory);
-		/* The handler may be another one later, with another working directory. */
-		serve->shared_memory = realpath(arg, NULL);
-		if (!serve->shared_memory)
-			serve->shared_memory = strdup(arg);
+		if (keep_path(&serve->shared_memory, arg, err) < 0)
+			return -ENOMEM;
 		spec->shared_memory = serve->shared_memory;
-		return serve->shared_memory ? 0 : uc_fail_errno(err, ENOMEM, "options");
+		return 0;
 	case OPT_RESPAWN:
 		spec->respawn = true;
 		return 0;
@@ -113,6 +120,8 @@ static int take_target_option(struct serve *serve, int option, const char *arg,
 	const struct poptOption *o = uc_target_option(serve->type, option);
 	int ret = serve->type->option(serve->config, option, arg, err);
 
+	if (ret == 0 && option == serve->type->backing)
+		return keep_path(&serve->backing, arg, err);
 	if (ret == 0 && o && uc_target_option_lasts(serve->type, option))
 		json_object_object_add(serve->target_options, o->longName,
 				       arg ? json_object_new_string(arg)
@@ -244,6 +253,7 @@ void serve_free(struct serve *serve)
 {
 	free(serve->config);
 	free(serve->shared_memory);
+	free(serve->backing);
 	json_object_put(serve->target_options);
 }
 

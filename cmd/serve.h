@@ -22,6 +22,7 @@ struct serve {
 	void *config;                       /* of the target */
 	struct json_object *target_options; /* those that last, for the record */
 	char *shared_memory;
+	char *backing; /* of the target, as records have it; NULL: none was named */
 };
 
 /* Parses the command line, the target's options included. Returns as options_parse(). */

@@ -18,12 +18,12 @@ static int new_cookie(uint64_t *ret_cookie, struct uc_error *err)
 }
 
 int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
-	   struct uc_added *ret_added, struct uc_error *err)
+	   int lock_fd, struct uc_added *ret_added, struct uc_error *err)
 {
 	struct uc_server_args args = {.host = host, .spec = spec, .target = target};
 	int ret = new_cookie(&args.cookie, err);
 
-	return ret < 0 ? ret : uc_handler_start(&args, -1, ret_added, err);
+	return ret < 0 ? ret : uc_handler_start(&args, lock_fd, ret_added, err);
 }
 
 int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec *spec,

@@ -13,6 +13,7 @@
 
 #include "bounded.h"
 #include "cleanup.h"
+#include "name.h"
 #include "node.h"
 
 const char *uc_device_state_name(unsigned state)
@@ -197,7 +198,15 @@ int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_
 	if ((strncmp(name, "ublkb", 5) == 0 || strncmp(name, "ublkc", 5) == 0) &&
 	    parse_id(name + 5, ret_id))
 		return 0;
+	if (uc_name_is_valid(text)) {
+		struct uc_device device;
+		int ret = uc_name_find(host, text, &device, err);
+
+		*ret_id = device.info.dev_id;
+		return ret;
+	}
 	return uc_fail(err, UC_USAGE, EINVAL,
-		       "'%s' is not a ublk device: give an id (0 to %u) or a path like %s/ublkb0",
+		       "'%s' is not a ublk device: give an id (0 to %u), a name, or a path like "
+		       "%s/ublkb0",
 		       text, UC_ID_MAX, host->dev_dir);
 }

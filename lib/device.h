@@ -50,8 +50,8 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 		     struct uc_error *err);
 
 /*
- * A device's id from what a person writes: a number, ublkbN, or a path to its node (links are
- * followed). -EINVAL with UC_USAGE for anything else.
+ * A device's id from what a person writes: a number, ublkbN, a path to its node (links are
+ * followed), or its name; -ENODEV if no device has that. -EINVAL with UC_USAGE for anything else.
  */
 int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
 		    struct uc_error *err);

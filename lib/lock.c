@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "ctrl.h"
 #include "deadline.h"
+#include "handler.h"
 #include "proc.h"
 #include "record.h"
 
 #define LOOK_MS 10
+/* Behind the byte of the last device. */
+#define NAMES (UC_ID_MAX + 1)
 
 /* A byte of one file for each device, so that there is nothing to be removed with them. */
 static struct flock byte_of(uint32_t id)
@@ -27,6 +31,11 @@ static int busy(int fd, uint32_t id, struct uc_error *err)
 	if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 		lock.l_pid = 0;
 	uc_proc_name(lock.l_pid, name, sizeof(name));
+	if (id == NAMES)
+		return uc_fail(
+			err, UC_TIMEOUT, EBUSY,
+			"process %d (%s) has not come to an end of making a device; try again",
+			lock.l_pid, name);
 	return uc_fail(err, UC_BUSY, EBUSY,
 		       "device %u is being given a handler by process %d (%s); try again", id,
 		       lock.l_pid, name);
@@ -74,4 +83,9 @@ int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct 
 int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
 {
 	return take(host, id, 0, ret_fd, err);
+}
+
+int uc_lock_names(const struct uc_host *host, int *ret_fd, struct uc_error *err)
+{
+	return take(host, NAMES, host->timeout_ms * UC_HANDLER_WAITS, ret_fd, err);
 }

@@ -13,7 +13,13 @@
  */
 int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
 
-/* The same without waiting: -EBUSY. */
+/*
+ * The same for who makes a device with a name, or one that there must not be twice. Waits as long
+ * as another may take for that.
+ */
+int uc_lock_names(const struct uc_host *host, int *ret_fd, struct uc_error *err);
+
+/* A device's without waiting: -EBUSY. */
 int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
 
 #endif

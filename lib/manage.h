@@ -14,11 +14,11 @@
 /*
  * Makes a device in a handler process of its own and returns when its node reads. On failure
  * nothing of it is left, whatever became of the handler. The caller's process should have no
- * files open that the handler must not keep. SIGINT, SIGTERM and SIGHUP stay blocked: a device
+ * files open that the handler must not keep; it closes lock_fd, unless that is -1. SIGINT, SIGTERM and SIGHUP stay blocked: a device
  * that is there has to be told of, and what a failure leaves with the caller has to be undone.
  */
 int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
-	   struct uc_added *ret_added, struct uc_error *err);
+	   int lock_fd, struct uc_added *ret_added, struct uc_error *err);
 
 /*
  * The same in this process, which serves until it is told to stop; ready(ctx, added) is called

@@ -70,6 +70,7 @@ static struct json_object *to_json(const struct uc_record *r)
 	json_object_object_add(doc, "cookie", json_object_new_string(cookie));
 	json_object_object_add(doc, "pid", json_object_new_int(r->pid));
 	json_object_object_add(doc, "pid_start", json_object_new_uint64(r->pid_start));
+	json_object_object_add(doc, "name", json_object_new_string(r->name));
 	json_object_object_add(doc, "target", json_object_new_string(r->target));
 	json_object_object_add(doc, "backing", json_object_new_string(r->backing));
 	json_object_object_add(doc, "data_path", json_object_new_string(r->path));
@@ -256,6 +257,7 @@ static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 	    !number_of(doc, "id", &id) || id > UINT32_MAX || !number_of(doc, "pid", &pid) ||
 	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start) ||
 	    !truth_of(doc, "data_path_asked", &ret_record->path_asked) ||
+	    !text_into(doc, "name", ret_record->name, sizeof(ret_record->name)) ||
 	    !handler_from_json(doc, ret_record))
 		return false;
 	ret_record->id = (uint32_t)id;

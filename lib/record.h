@@ -19,6 +19,7 @@ struct uc_keeper_id {
 };
 
 #define UC_OPTIONS_MAX 1024
+#define UC_NAME_MAX    64
 
 /*
  * What the kernel does not know of a device: a JSON file `<run_dir>/<id>.json` that its handler
@@ -29,6 +30,7 @@ struct uc_record {
 	uint64_t cookie;    /* as in dev_info.ublksrv_flags: proves that the two belong together */
 	int32_t pid;        /* the handler */
 	uint64_t pid_start; /* see uc_proc_start_time() */
+	char name[UC_NAME_MAX]; /* "": it has none */
 	char target[32];
 	char backing[UC_BACKING_MAX];
 	char path[32];   /* the data path in use */

@@ -28,6 +28,7 @@ bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_
 
 static void spec_from_record(const struct uc_record *r, struct uc_spec *spec)
 {
+	spec->name = r->name[0] ? r->name : NULL;
 	spec->logical_bs = r->logical_bs;
 	spec->physical_bs = r->physical_bs;
 	spec->read_only = r->read_only;

@@ -403,6 +403,9 @@ static int start_device(struct server *s, struct uc_error *err)
 		ret = start_queues(s, err);
 	if (ret == 0)
 		ret = await_queues(s, err);
+	/* Who hears of the new block device, udev first of all, wants to know what it is. */
+	if (ret == 0 && !s->args->resume)
+		ret = write_record(s, &s->keeper, false, err);
 	if (ret < 0)
 		return ret;
 	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->ctrl, id, getpid(), err)
@@ -435,6 +438,8 @@ static int write_record(const struct server *s, const struct uc_keeper_id *keepe
 		.keeper = *keeper,
 	};
 
+	if (spec->name)
+		snprintf(record.name, sizeof(record.name), "%s", spec->name);
 	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
 	snprintf(record.backing, sizeof(record.backing), "%s", target->backing);
 	snprintf(record.path, sizeof(record.path), "%s", s->path->name);
@@ -492,7 +497,7 @@ static int bring_up(struct server *s, struct uc_error *err)
 	/* A keeper of ours is in office before the record calls the old one off. */
 	if (ret == 0 && s->keeper_fd >= 0)
 		(void)!write(s->keeper_fd, &s->info.dev_id, sizeof(s->info.dev_id));
-	if (ret == 0)
+	if (ret == 0 && s->args->resume)
 		ret = write_record(s, &s->keeper, false, err);
 	if (ret == 0)
 		ret = leave_mounts(s, err);

@@ -24,6 +24,7 @@ struct uc_spec {
 	uint32_t max_io_size; /* bytes, a multiple of 4096 */
 	uint32_t logical_bs;  /* bytes; 0: as the target's data has it */
 	uint32_t physical_bs; /* bytes; 0: as the target's data has it */
+	const char *name;     /* or NULL; not ours */
 	bool read_only;
 	bool queues_set; /* the user said so, and must get exactly that */
 	bool path_asked; /* the same of the path */

@@ -27,6 +27,7 @@ enum {
 	OPT_OFFSET,
 	OPT_SIZE_LIMIT,
 	OPT_DIRECT_IO,
+	OPT_SHARE,
 	OPT_CREATE,
 	OPT_SIZE,
 };
@@ -40,6 +41,7 @@ struct loop_config {
 	uint64_t size;       /* of a file to be created */
 	enum direct_io direct_io;
 	bool create;
+	bool share;
 	int fd; /* that is open already; 0: none */
 };
 
@@ -65,6 +67,8 @@ static const struct poptOption loop_options[] = {
 	 "use at most so much of the file", "SIZE"},
 	{"direct-io", '\0', POPT_ARG_STRING, NULL, OPT_DIRECT_IO,
 	 "bypass the page cache: auto, on or off (default auto)", "WHEN"},
+	{"share", '\0', POPT_ARG_NONE, NULL, OPT_SHARE,
+	 "let other devices and programs that say so, too, write to the file", NULL},
 	{"create", '\0', POPT_ARG_NONE, NULL, OPT_CREATE, "make a new sparse file of --size", NULL},
 	{"size", 's', POPT_ARG_STRING, NULL, OPT_SIZE, "size of the file that --create makes",
 	 "SIZE"},
@@ -111,6 +115,9 @@ static int loop_option(void *config, int option, const char *arg, struct uc_erro
 		return parse_direct_io(c, arg, err);
 	case OPT_SIZE:
 		return parse_positive(arg, "--size", &c->size, err);
+	case OPT_SHARE:
+		c->share = true;
+		return 0;
 	default:
 		c->create = true;
 		return 0;
@@ -192,7 +199,7 @@ static int open_file(struct loop_target *t, const struct loop_config *c, bool re
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "%s is %s; give a regular file or a block device", c->file,
 			       S_ISDIR(st.st_mode) ? "a directory" : "neither file nor disk");
-	if (S_ISBLK(st.st_mode) && !read_only)
+	if (S_ISBLK(st.st_mode) && !read_only && !c->share)
 		flags |= O_EXCL;
 	t->base.fds[0] = open(c->file, flags);
 	if (t->base.fds[0] < 0)
@@ -204,11 +211,11 @@ static int open_file(struct loop_target *t, const struct loop_config *c, bool re
  * Two servers with one file in two page-cache views, or two file systems in one image, lose
  * data. An open-file-description lock is what qemu takes too; it goes with the handler.
  */
-static int lock_file(const struct loop_target *t, const char *file, bool read_only,
+static int lock_file(const struct loop_target *t, const struct loop_config *c, bool read_only,
 		     struct uc_error *err)
 {
 	const struct flock lock = {
-		.l_type = read_only ? F_RDLCK : F_WRLCK,
+		.l_type = read_only || c->share ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
 
@@ -216,7 +223,8 @@ static int lock_file(const struct loop_target *t, const char *file, bool read_on
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
 		return uc_fail(err, UC_BUSY, EBUSY,
-			       "%s is in use: another program or ublk device has locked it", file);
+			       "%s is in use: another program or ublk device has locked it",
+			       c->file);
 	/* A file system without locks is no reason to refuse. */
 	return 0;
 }
@@ -429,7 +437,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	ret = open_file(t, c, spec->read_only, err);
 	set_backing(t, c->file);
 	if (ret == 0)
-		ret = lock_file(t, c->file, spec->read_only, err);
+		ret = lock_file(t, c, spec->read_only, err);
 	if (ret == 0)
 		ret = inspect(t, c->file, &b, err);
 	if (ret == 0)

@@ -128,7 +128,7 @@ static int add(uint32_t *ret_id, struct uc_error *err)
 
 	assert_non_null(config);
 	assert_int_equal(type->open(config, &spec, &target, err), 0);
-	ret = uc_add(&host, &spec, target, &added, err);
+	ret = uc_add(&host, &spec, target, -1, &added, err);
 	target->ops->close(target);
 	free(config);
 	*ret_id = added.info.dev_id;

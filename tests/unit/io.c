@@ -64,7 +64,7 @@ static void add_on(struct fixture *f, const char *target, const char *option, co
 	assert_non_null(config);
 	set_option(type, config, option, arg);
 	if (type->open(config, &spec, &opened, &err) < 0 ||
-	    uc_add(&f->host, &spec, opened, &added, &err) < 0)
+	    uc_add(&f->host, &spec, opened, -1, &added, &err) < 0)
 		fail_msg("%s", err.text);
 	opened->ops->close(opened);
 	free(config);
