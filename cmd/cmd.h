@@ -22,6 +22,7 @@ struct command {
 extern const struct command add_command;
 extern const struct command del_command;
 extern const struct command features_command;
+extern const struct command gc_command;
 extern const struct command help_command;
 extern const struct command list_command;
 extern const struct command recover_command;

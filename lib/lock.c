@@ -14,23 +14,28 @@
 
 #define LOOK_MS 10
 /* Behind the byte of the last device. */
-#define NAMES (UC_ID_MAX + 1)
+#define NAMES  (UC_ID_MAX + 1)
+#define MAKING (UC_ID_MAX + 2)
 
 /* A byte of one file for each device, so that there is nothing to be removed with them. */
-static struct flock byte_of(uint32_t id)
+static struct flock byte_of(uint32_t id, short type)
 {
 	return (struct flock){
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
+		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
 }
 
 static int busy(int fd, uint32_t id, struct uc_error *err)
 {
-	struct flock lock = byte_of(id);
+	struct flock lock = byte_of(id, F_WRLCK);
 	char name[64];
 
 	if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 		lock.l_pid = 0;
 	uc_proc_name(lock.l_pid, name, sizeof(name));
+	if (id == MAKING)
+		return uc_fail(err, UC_TIMEOUT, EBUSY,
+			       "process %d (%s) is making or removing devices; try again",
+			       lock.l_pid, name);
 	if (id == NAMES)
 		return uc_fail(
 			err, UC_TIMEOUT, EBUSY,
@@ -41,11 +46,11 @@ static int busy(int fd, uint32_t id, struct uc_error *err)
 		       lock.l_pid, name);
 }
 
-static int take(const struct uc_host *host, uint32_t id, unsigned wait_ms, int *ret_fd,
+static int take(const struct uc_host *host, uint32_t id, short type, unsigned wait_ms, int *ret_fd,
 		struct uc_error *err)
 {
 	const uint64_t deadline = uc_deadline(wait_ms);
-	struct flock lock = byte_of(id);
+	struct flock lock = byte_of(id, type);
 	char path[512];
 	int ret = uc_record_prepare(host, err);
 	int fd;
@@ -73,7 +78,7 @@ static int take(const struct uc_host *host, uint32_t id, unsigned wait_ms, int *
 
 int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
 {
-	int ret = take(host, id, host->timeout_ms, ret_fd, err);
+	int ret = take(host, id, F_WRLCK, host->timeout_ms, ret_fd, err);
 
 	if (ret == -EBUSY && err)
 		err->code = UC_TIMEOUT;
@@ -82,10 +87,15 @@ int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct 
 
 int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
 {
-	return take(host, id, 0, ret_fd, err);
+	return take(host, id, F_WRLCK, 0, ret_fd, err);
 }
 
 int uc_lock_names(const struct uc_host *host, int *ret_fd, struct uc_error *err)
 {
-	return take(host, NAMES, host->timeout_ms * UC_HANDLER_WAITS, ret_fd, err);
+	return take(host, NAMES, F_WRLCK, host->timeout_ms * UC_HANDLER_WAITS, ret_fd, err);
+}
+
+int uc_lock_making(const struct uc_host *host, bool alone, int *ret_fd, struct uc_error *err)
+{
+	return take(host, MAKING, alone ? F_WRLCK : F_RDLCK, host->timeout_ms, ret_fd, err);
 }

@@ -2,6 +2,8 @@
 #ifndef UC_LOCK_H
 #define UC_LOCK_H
 
+#include <stdbool.h>
+
 #include "error.h"
 #include "host.h"
 
@@ -18,6 +20,12 @@ int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct 
  * as another may take for that.
  */
 int uc_lock_names(const struct uc_host *host, int *ret_fd, struct uc_error *err);
+
+/*
+ * From before ADD_DEV until the record is there, by the handler and shared by all of them; and by
+ * `gc`, alone, since what has no record yet looks like what a crash has left.
+ */
+int uc_lock_making(const struct uc_host *host, bool alone, int *ret_fd, struct uc_error *err);
 
 /* A device's without waiting: -EBUSY. */
 int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);

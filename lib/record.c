@@ -269,20 +269,31 @@ static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 	return *cookie && !*end;
 }
 
-int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
-		   struct uc_record *ret_record)
+int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record)
 {
 	uc_auto_json struct json_object *doc = NULL;
 	struct uc_record record = {0};
 	char path[512];
 	int errnum;
 
-	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, info->dev_id);
+	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
 	doc = parse_file(path, &errnum);
 	if (!doc)
 		return -errnum;
 	if (!from_json(doc, &record))
 		return -EINVAL;
+	*ret_record = record;
+	return 0;
+}
+
+int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
+		   struct uc_record *ret_record)
+{
+	struct uc_record record;
+	int ret = uc_record_load(host, info->dev_id, &record);
+
+	if (ret < 0)
+		return ret;
 	if (record.id != info->dev_id || record.cookie != info->ublksrv_flags)
 		return -ESTALE;
 	*ret_record = record;

@@ -63,6 +63,9 @@ int uc_record_write(const struct uc_host *host, const struct uc_record *record,
 int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
 		   struct uc_record *ret_record);
 
+/* The same without a device to compare it with: what it says may be long over. */
+int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record);
+
 /* Removes the record and what else is kept of the device. Fine if there is nothing. */
 void uc_record_remove(const struct uc_host *host, uint32_t id);
 

@@ -27,6 +27,7 @@
 #include "feature.h"
 #include "isolate.h"
 #include "keeper.h"
+#include "lock.h"
 #include "log.h"
 #include "node.h"
 #include "params.h"
@@ -484,12 +485,15 @@ static int leave_mounts(struct server *s, struct uc_error *err)
 
 static int bring_up(struct server *s, struct uc_error *err)
 {
+	uc_auto_close int lock_fd = -1;
 	int ret = open_signals(s, err);
 
 	if (ret == 0)
 		ret = uc_ctrl_open(&s->host, &s->ctrl, err);
 	if (ret == 0)
 		ret = uc_record_prepare(&s->host, err);
+	if (ret == 0 && !s->args->resume)
+		ret = uc_lock_making(&s->host, false, &lock_fd, err);
 	if (ret == 0)
 		ret = s->args->resume ? take_over(s, err) : make_device(s, err);
 	if (ret == 0)

@@ -6,7 +6,8 @@
 load helpers
 
 not_a_size='is not a size; write a number and perhaps K, M, G, T (1024) or KB, MB, GB, TB (1000)'
-not_a_device='is not a ublk device: give an id (0 to 1048575) or a path like */dev/ublkb0'
+not_a_device='is not a ublk device: give an id (0 to 1048575), a name, or a path like */dev/ublkb0'
+no_such_name="there is no device 'abc'; 'ublkctl list' shows those that there are"
 no_driver="the ublk driver is not available (No such file or directory); load it with 'modprobe ublk_drv'"
 not_ours='*/run: not a directory that only its owner can write to; remove it and try again'
 
@@ -291,7 +292,7 @@ ungranted() {
 
 # --- which device ---
 
-@test "list abc" { refused 2 "list: 'abc' $not_a_device"; }
+@test "list abc" { refused 6 "list: $no_such_name"; }
 @test "list ''" { refused 2 "list: '' $not_a_device"; }
 @test "list 1048576" { refused 2 "list: '1048576' $not_a_device"; }
 @test "list /dev/null" { refused 2 "list: '/dev/null' $not_a_device"; }
@@ -301,7 +302,7 @@ ungranted() {
 @test "list 0 5" { device 0 -t null; refused 6 "list: device 5 does not exist; 'ublkctl list' shows those that do"; }
 @test "show" { refused 2 'show: give one device: an id or a path'; }
 @test "show 0 1" { refused 2 'show: give one device: an id or a path'; }
-@test "show abc" { refused 2 "show: 'abc' $not_a_device"; }
+@test "show abc" { refused 6 "show: $no_such_name"; }
 @test "show 5" { refused 6 "show: device 5 does not exist; 'ublkctl list' shows those that do"; }
 @test "show --raw 0" { refused 2 "show: unknown option '--raw'"; }
 @test "set" { refused 2 'set: give one device: an id or a path'; }
@@ -322,7 +323,7 @@ ungranted() {
 @test "del --force" { device 0 -t null; refused 2 'del: no device: give an id, a path, or --all'; }
 @test "del 5" { device 0 -t null; refused 6 "del: device 5 does not exist; 'ublkctl list' shows those that do"; }
 @test "del -n -1" { refused 2 "del: '-1' $not_a_device"; }
-@test "del 0 abc" { device 0 -t null; refused 2 "del: 'abc' $not_a_device"; }
+@test "del 0 abc" { device 0 -t null; refused 6 "del: $no_such_name"; }
 @test "del --all 0" { device 0 -t null; refused 2 'del: --all and named devices exclude each other'; }
 @test "del -a -n 0" { device 0 -t null; refused 2 'del: --all and named devices exclude each other'; }
 @test "del 5 0 6: one line each, in that order, and what can be deleted is" {

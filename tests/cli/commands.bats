@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # jq's variables; tmp, root, out ... are set by helpers
 load helpers
 
-commands='add list show set resize recover upgrade del features targets help'
+commands='add list show set resize recover upgrade del gc features targets help'
 
 # printed TEXT: so, to the byte, on stdout
 printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
@@ -398,7 +398,7 @@ two_devices() {
 	two_devices
 	mapfile -t pids < <(listed '.[].pid')
 	works list
-	same "$(tr -s ' ' <"$tmp/out" | sed 's/^ //; s/ $//')" "ID DEVICE TARGET STATE SIZE QUEUES DEPTH PID BACKING
+	same "$(tr -s ' ' <"$tmp/out" | sed 's/^ //; s/ $//')" "ID DEVICE NAME TARGET STATE SIZE QUEUES DEPTH PID BACKING
 0 $root/dev/ublkb0 ramdisk LIVE 1G 2 128 ${pids[0]}
 7 $root/dev/ublkb7 loop LIVE 1.5M 1 16 ${pids[1]} $PWD/image"
 }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "gc.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "device.h"
+#include "keeper.h"
+#include "lock.h"
+#include "manage.h"
+#include "node.h"
+#include "proc.h"
+#include "recover.h"
+
+/* How long a process that was asked to end may take for it. */
+#define GRACE_MS 1000
+
+struct gc {
+	const struct uc_host *host;
+	const struct uc_gc_options *options;
+	struct uc_ctrl *ctrl;
+	struct uc_error *err; /* the last failure */
+	int ret;
+};
+
+static void tell(struct gc *gc, struct uc_gc_item *item, enum uc_gc_action action)
+{
+	item->action = action;
+	gc->options->tell(gc->options->ctx, item);
+}
+
+static void failed(struct gc *gc, struct uc_gc_item *item, const struct uc_error *err)
+{
+	snprintf(item->why, sizeof(item->why), "%.*s", (int)sizeof(item->why) - 1, err->text);
+	*gc->err = *err;
+	gc->ret = -err->errnum;
+	tell(gc, item, UC_GC_FAILED);
+}
+
+/* --- devices --- */
+
+/* Other programs have small numbers there, if anything; ours are random. */
+static bool is_ours(const struct uc_device *d)
+{
+	return d->record_state == UC_RECORD_OK || d->info.ublksrv_flags > UINT32_MAX;
+}
+
+static bool is_open(const struct gc *gc, const struct uc_device *d)
+{
+	char path[64];
+	struct stat st;
+
+	uc_node_char_path(gc->host, d->info.dev_id, path, sizeof(path));
+	return stat(path, &st) == 0 &&
+	       uc_proc_find_opener(st.st_rdev, st.st_mode & S_IFMT, getpid()) != 0;
+}
+
+/* Its data was in memory that nobody has any more. */
+static bool is_lost(const struct uc_device *d)
+{
+	const struct uc_keeper_id *keeper = &d->record.keeper;
+
+	return d->record_state == UC_RECORD_OK && keeper->fd >= 0 && !d->record.backing[0] &&
+	       (!keeper->pid || uc_proc_start_time(keeper->pid) != keeper->start);
+}
+
+/* Why it is to go; NULL: it stays, because of *ret_kept (NULL: nothing is wrong with it). */
+static const char *judge(const struct gc *gc, const struct uc_device *d, const char **ret_kept)
+{
+	*ret_kept = NULL;
+	if (d->info.state == UBLK_S_DEV_LIVE || is_open(gc, d))
+		return NULL;
+	if (!is_ours(d) && !gc->options->all_owners) {
+		*ret_kept = "it is another program's; --all-owners removes that, too";
+		return NULL;
+	}
+	if (d->info.state == UBLK_S_DEV_DEAD)
+		return "its handler is dead, and it cannot be started again";
+	if (is_lost(d))
+		return "its handler is dead, and so is the process that kept its memory";
+	*ret_kept = "it has no handler, and can be recovered";
+	return NULL;
+}
+
+static void remove_device(struct gc *gc, const struct uc_device *d, struct uc_gc_item *item)
+{
+	struct uc_error err = {0};
+
+	if (gc->options->dry_run)
+		tell(gc, item, UC_GC_REMOVE);
+	/* What is dead gives its users nothing but errors already. */
+	else if (uc_del(gc->host, d->info.dev_id, true, &err) < 0 && err.code != UC_NO_DEVICE)
+		failed(gc, item, &err);
+	else
+		tell(gc, item, UC_GC_REMOVED);
+}
+
+static void look_at_device(struct gc *gc, uint32_t id)
+{
+	struct uc_gc_item item = {.kind = UC_GC_DEVICE};
+	uc_auto_close int lock_fd = -1;
+	struct uc_device d = {0};
+	const char *kept;
+	const char *why;
+
+	/* One that is being recovered is somebody's. */
+	if (uc_lock_try_device(gc->host, id, &lock_fd, NULL) < 0 ||
+	    uc_device_get(gc->host, gc->ctrl, id, &d, NULL) < 0)
+		return;
+	why = judge(gc, &d, &kept);
+	snprintf(item.what, sizeof(item.what), "%s", d.node);
+	snprintf(item.why, sizeof(item.why), "%s", why ? why : kept ? kept : "");
+	if (why)
+		remove_device(gc, &d, &item);
+	else if (kept)
+		tell(gc, &item, UC_GC_KEPT);
+}
+
+/* --- processes that a record names --- */
+
+static bool ends(int pidfd, int signal)
+{
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+
+	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0 &&
+	       poll(&gone, 1, GRACE_MS) > 0;
+}
+
+static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *why)
+{
+	uc_auto_close int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct uc_gc_item item = {.kind = UC_GC_PROCESS};
+	struct uc_error err = {0};
+	char name[64];
+
+	if (pidfd < 0 || uc_proc_start_time(pid) != start)
+		return;
+	uc_proc_name(pid, name, sizeof(name));
+	snprintf(item.what, sizeof(item.what), "process %d (%s)", pid, name);
+	snprintf(item.why, sizeof(item.why), "%s", why);
+	if (gc->options->dry_run) {
+		tell(gc, &item, UC_GC_REMOVE);
+	} else if (ends(pidfd, SIGTERM) || ends(pidfd, SIGKILL)) {
+		tell(gc, &item, UC_GC_REMOVED);
+	} else {
+		(void)uc_fail(&err, UC_TIMEOUT, ETIMEDOUT,
+			      "process %d (%s) does not end, not even by SIGKILL", pid, name);
+		failed(gc, &item, &err);
+	}
+}
+
+/* --- files of the runtime directory --- */
+
+/* "7.json", "7.stats", ".7.json.new": true and the id. */
+static bool is_of_device(const char *name, uint32_t *ret_id)
+{
+	const bool temporary = *name == '.';
+	const char *digits = name + temporary;
+	unsigned long id;
+	char *end;
+
+	if (!isdigit((unsigned char)*digits))
+		return false;
+	id = strtoul(digits, &end, 10);
+	*ret_id = (uint32_t)id;
+	return id <= UC_ID_MAX &&
+	       (temporary ? strcmp(end, ".json.new") == 0
+			  : strcmp(end, ".json") == 0 || strcmp(end, ".stats") == 0);
+}
+
+/* Whether the file tells of a device that there is. NULL: yes; else why not. */
+static const char *why_stale(const struct gc *gc, const char *name, uint32_t id)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct uc_record record;
+	int ret = uc_ctrl_get_dev_info(gc->ctrl, id, &info, NULL);
+
+	if (ret == -ENODEV)
+		return "there is no such device";
+	if (ret < 0)
+		return NULL;
+	if (*name == '.')
+		return "its writer has died";
+	if (!strstr(name, ".json"))
+		return NULL;
+	return uc_record_read(gc->host, &info, &record) == -ESTALE
+		       ? "it tells of a device that had this id before"
+		       : NULL;
+}
+
+static void end_processes(struct gc *gc, uint32_t id)
+{
+	struct uc_record record;
+
+	if (uc_record_load(gc->host, id, &record) < 0)
+		return;
+	end_process(gc, record.pid, record.pid_start, "its device is gone");
+	end_process(gc, record.keeper.pid, record.keeper.start, "its device is gone");
+}
+
+static void look_at_file(struct gc *gc, const char *name)
+{
+	struct uc_gc_item item = {.kind = UC_GC_RECORD};
+	struct uc_error err = {0};
+	const char *why;
+	uint32_t id;
+
+	if (!is_of_device(name, &id))
+		return;
+	why = why_stale(gc, name, id);
+	if (!why)
+		return;
+	if (strstr(name, ".json") && *name != '.')
+		end_processes(gc, id);
+	snprintf(item.what, sizeof(item.what), "%s/%.32s", gc->host->run_dir, name);
+	snprintf(item.why, sizeof(item.why), "%s", why);
+	if (gc->options->dry_run) {
+		tell(gc, &item, UC_GC_REMOVE);
+	} else if (unlink(item.what) < 0 && errno != ENOENT) {
+		(void)uc_fail_errno(&err, errno, "%s cannot be removed", item.what);
+		failed(gc, &item, &err);
+	} else {
+		tell(gc, &item, UC_GC_REMOVED);
+	}
+}
+
+static void look_at_files(struct gc *gc)
+{
+	uc_auto_dir DIR *dir = opendir(gc->host->run_dir);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		look_at_file(gc, entry->d_name);
+}
+
+int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struct uc_error *err)
+{
+	struct gc gc = {.host = host, .options = options, .err = err};
+	uc_auto_close int lock_fd = -1;
+	uc_auto_free uint32_t *ids = NULL;
+	size_t count = 0;
+	int ret = uc_ctrl_open(host, &gc.ctrl, err);
+
+	if (ret == 0)
+		ret = uc_lock_making(host, true, &lock_fd, err);
+	if (ret == 0)
+		ret = uc_device_ids(host, &ids, &count, err);
+	for (size_t i = 0; ret == 0 && i < count; i++)
+		look_at_device(&gc, ids[i]);
+	if (ret == 0)
+		look_at_files(&gc);
+	uc_ctrl_close(gc.ctrl);
+	return ret < 0 ? ret : gc.ret;
+}
