@@ -80,9 +80,9 @@ static int open_server(const struct uc_host *host, const struct uc_device *devic
 		return -1;
 	/* The driver forgets the pid when the device is stopped. */
 	if (pid <= 0)
-		pid = uc_proc_find_opener(st.st_rdev, S_IFCHR, getpid());
+		pid = uc_proc_find_opener(&st, getpid());
 	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	if (pidfd >= 0 && !uc_proc_has_open(pid, st.st_rdev, S_IFCHR)) {
+	if (pidfd >= 0 && !uc_proc_has_open(pid, &st)) {
 		close(pidfd);
 		pidfd = -1;
 	}

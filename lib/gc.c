@@ -29,6 +29,8 @@ struct gc {
 	const struct uc_host *host;
 	const struct uc_gc_options *options;
 	struct uc_ctrl *ctrl;
+	uint32_t *ids; /* of all devices */
+	size_t count;
 	struct uc_error *err; /* the last failure */
 	int ret;
 };
@@ -61,8 +63,7 @@ static bool is_open(const struct gc *gc, const struct uc_device *d)
 	struct stat st;
 
 	uc_node_char_path(gc->host, d->info.dev_id, path, sizeof(path));
-	return stat(path, &st) == 0 &&
-	       uc_proc_find_opener(st.st_rdev, st.st_mode & S_IFMT, getpid()) != 0;
+	return stat(path, &st) == 0 && uc_proc_find_opener(&st, getpid()) != 0;
 }
 
 /* Its data was in memory that nobody has any more. */
@@ -136,6 +137,20 @@ static bool ends(int pidfd, int signal)
 	       poll(&gone, 1, GRACE_MS) > 0;
 }
 
+/* Whether the process has to do with a device that there is, whatever a stray record says. */
+static bool is_needed(const struct gc *gc, pid_t pid)
+{
+	struct uc_device d;
+
+	for (size_t i = 0; i < gc->count; i++)
+		if (uc_device_get(gc->host, gc->ctrl, gc->ids[i], &d, NULL) == 0 &&
+		    (d.info.ublksrv_pid == pid ||
+		     (d.record_state == UC_RECORD_OK &&
+		      (d.record.pid == pid || d.record.keeper.pid == pid))))
+			return true;
+	return false;
+}
+
 static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *why)
 {
 	uc_auto_close int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -143,7 +158,7 @@ static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *wh
 	struct uc_error err = {0};
 	char name[64];
 
-	if (pidfd < 0 || uc_proc_start_time(pid) != start)
+	if (pidfd < 0 || uc_proc_start_time(pid) != start || is_needed(gc, pid))
 		return;
 	uc_proc_name(pid, name, sizeof(name));
 	snprintf(item.what, sizeof(item.what), "process %d (%s)", pid, name);
@@ -247,18 +262,17 @@ int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struc
 {
 	struct gc gc = {.host = host, .options = options, .err = err};
 	uc_auto_close int lock_fd = -1;
-	uc_auto_free uint32_t *ids = NULL;
-	size_t count = 0;
 	int ret = uc_ctrl_open(host, &gc.ctrl, err);
 
 	if (ret == 0)
 		ret = uc_lock_making(host, true, &lock_fd, err);
 	if (ret == 0)
-		ret = uc_device_ids(host, &ids, &count, err);
-	for (size_t i = 0; ret == 0 && i < count; i++)
-		look_at_device(&gc, ids[i]);
+		ret = uc_device_ids(host, &gc.ids, &gc.count, err);
+	for (size_t i = 0; ret == 0 && i < gc.count; i++)
+		look_at_device(&gc, gc.ids[i]);
 	if (ret == 0)
 		look_at_files(&gc);
+	free(gc.ids);
 	uc_ctrl_close(gc.ctrl);
 	return ret < 0 ? ret : gc.ret;
 }

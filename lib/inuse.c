@@ -127,7 +127,8 @@ static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *
 static int check_openers(dev_t rdev, const struct uc_device *d, struct uc_error *err)
 {
 	/* The server's own look at its device does not count. */
-	pid_t pid = uc_proc_find_opener(rdev, S_IFBLK, d->info.ublksrv_pid);
+	const struct stat node = {.st_mode = S_IFBLK, .st_rdev = rdev};
+	pid_t pid = uc_proc_find_opener(&node, d->info.ublksrv_pid);
 	char name[64];
 
 	if (!pid)

@@ -17,7 +17,10 @@
 #define NAMES  (UC_ID_MAX + 1)
 #define MAKING (UC_ID_MAX + 2)
 
-/* A byte of one file for each device, so that there is nothing to be removed with them. */
+/*
+ * A byte of one file for each device, so that there is nothing to be removed with them. The others
+ * have files of their own: a process that closes one of its files loses all its locks on that.
+ */
 static struct flock byte_of(uint32_t id, short type)
 {
 	return (struct flock){
@@ -57,7 +60,8 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 
 	if (ret < 0)
 		return ret;
-	snprintf(path, sizeof(path), "%s/.lock", host->run_dir);
+	snprintf(path, sizeof(path), "%s/.lock%s", host->run_dir,
+		 id == NAMES ? "-names" : id == MAKING ? "-making" : "");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return uc_fail_errno(err, errno, "%s", path);

@@ -45,7 +45,16 @@ uint64_t uc_proc_start_time(pid_t pid)
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
 
-bool uc_proc_has_open(pid_t pid, dev_t rdev, mode_t type)
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	if ((a->st_mode & S_IFMT) != (b->st_mode & S_IFMT))
+		return false;
+	/* With the driver model a node is a regular file. */
+	return S_ISREG(a->st_mode) ? a->st_dev == b->st_dev && a->st_ino == b->st_ino
+				   : a->st_rdev == b->st_rdev;
+}
+
+bool uc_proc_has_open(pid_t pid, const struct stat *node)
 {
 	uc_auto_dir DIR *dir = NULL;
 	const struct dirent *entry;
@@ -58,8 +67,7 @@ bool uc_proc_has_open(pid_t pid, dev_t rdev, mode_t type)
 	while ((entry = readdir(dir))) {
 		struct stat st;
 
-		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-		    (st.st_mode & S_IFMT) == type && st.st_rdev == rdev)
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && is_same(&st, node))
 			return true;
 	}
 	return false;
@@ -114,7 +122,7 @@ int uc_proc_take_file(pid_t pid, uint64_t start, int fd)
 	return mine < 0 ? -errno : mine;
 }
 
-pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except)
+pid_t uc_proc_find_opener(const struct stat *node, pid_t except)
 {
 	uc_auto_dir DIR *dir = opendir("/proc");
 	const struct dirent *entry;
@@ -122,7 +130,7 @@ pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except)
 	while (dir && (entry = readdir(dir))) {
 		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
 
-		if (pid > 0 && pid != except && uc_proc_has_open(pid, rdev, type))
+		if (pid > 0 && pid != except && uc_proc_has_open(pid, node))
 			return pid;
 	}
 	return 0;

@@ -5,14 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Start time of a process in clock ticks since boot, so that a pid used again is noticed.
  * 0 when the process does not exist or is a zombie. */
 uint64_t uc_proc_start_time(pid_t pid);
 
-/* True when the process has this device node open (character or block, by device number). */
-bool uc_proc_has_open(pid_t pid, dev_t rdev, mode_t type);
+/* True when the process has this device node open, under whatever name. */
+bool uc_proc_has_open(pid_t pid, const struct stat *node);
 
 /* Name of the process as the kernel has it, "?" when unknown. */
 void uc_proc_name(pid_t pid, char *buf, size_t size);
@@ -30,6 +31,6 @@ bool uc_proc_has_thread(pid_t pid, pid_t tid);
 int uc_proc_take_file(pid_t pid, uint64_t start, int fd);
 
 /* First process other than `except` that has the node open; 0 if none is seen. */
-pid_t uc_proc_find_opener(dev_t rdev, mode_t type, pid_t except);
+pid_t uc_proc_find_opener(const struct stat *node, pid_t except);
 
 #endif

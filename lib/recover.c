@@ -22,8 +22,7 @@ bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_
 
 	uc_node_char_path(host, info->dev_id, path, sizeof(path));
 	return info->ublksrv_pid > 0 && uc_proc_start_time(info->ublksrv_pid) != 0 &&
-	       stat(path, &st) == 0 &&
-	       uc_proc_has_open(info->ublksrv_pid, st.st_rdev, st.st_mode & S_IFMT);
+	       stat(path, &st) == 0 && uc_proc_has_open(info->ublksrv_pid, &st);
 }
 
 static void spec_from_record(const struct uc_record *r, struct uc_spec *spec)

@@ -117,7 +117,7 @@ refused() {
 
 # Device nodes, sysfs, records, the working directory, and the processes of this test's machine
 everything() {
-	find "$root"/{dev,sys,run} "$tmp/work" ! -name .lock ! -path "$root/run" -printf '%p %y %m %s\n' | LC_ALL=C sort
+	find "$root"/{dev,sys,run} "$tmp/work" ! -name '.lock*' ! -path "$root/run" -printf '%p %y %m %s\n' | LC_ALL=C sort
 	processes
 }
 
@@ -143,7 +143,7 @@ no_processes() { [[ -z $(processes) ]]; }
 nothing_left() {
 	local left pids
 	pids=$(processes)
-	left=$(find "$root/dev" "$root/run" "$root/sys/block" "$root/sys/class/ublk-char" -mindepth 1 ! -name ublk-control ! -name .lock)
+	left=$(find "$root/dev" "$root/run" "$root/sys/block" "$root/sys/class/ublk-char" -mindepth 1 ! -name ublk-control ! -name '.lock*')
 	if [[ ! $pids && ! $left ]]; then return 0; fi
 	printf 'left: %s\n' "$left" "processes $pids" >&2
 	return 1
