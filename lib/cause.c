@@ -47,12 +47,13 @@ void uc_cause_advice(struct uc_cause *cause, const char *fmt, ...)
 	va_end(ap);
 }
 
-int uc_fail_cause(struct uc_error *err, int errnum, const struct uc_cause *cause)
+int uc_fail_cause(struct uc_error *err, const struct uc_cause *cause)
 {
+	const int errnum = cause->errnum;
 	const bool has_remedy = cause->remedy[0];
 	const bool has_advice = cause->advice[0];
 
-	return uc_fail(err, cause->code, errnum, "%s%s%s%s%s%s%s%s%s", cause->text,
+	return uc_fail(err, cause->code, errnum ? errnum : EPERM, "%s%s%s%s%s%s%s%s%s", cause->text,
 		       errnum ? " (" : "", errnum ? uc_errno_text(errnum) : "", errnum ? ")" : "",
 		       has_remedy ? "; run '" : "", cause->remedy, has_remedy ? "'" : "",
 		       has_advice ? (has_remedy ? ", and " : "; ") : "", cause->advice);
@@ -69,13 +70,14 @@ bool uc_cause_not_root(const struct uc_host *host, const char *what, struct uc_c
 		return true;
 	}
 	if (uc_machine_in_userns(host)) {
-		uc_cause_text(ret_cause, UC_PERMISSION,
-			      "%s: this is root of a user namespace only", what);
+		uc_cause_text(ret_cause, UC_PERMISSION, "%s: this is root of a user namespace only",
+			      what);
 		uc_cause_advice(ret_cause, "run it outside of the (rootless) container");
 		return true;
 	}
 	if (!uc_machine_capable(host, CAP_SYS_ADMIN)) {
-		uc_cause_text(ret_cause, UC_PERMISSION, "%s: this process lacks CAP_SYS_ADMIN", what);
+		uc_cause_text(ret_cause, UC_PERMISSION, "%s: this process lacks CAP_SYS_ADMIN",
+			      what);
 		uc_cause_advice(ret_cause, "run it with that, in a container by --cap-add");
 		return true;
 	}
@@ -121,8 +123,8 @@ void uc_cause_open(const struct uc_host *host, const char *path, int errnum,
 		pid = stat(path, &st) == 0 ? uc_proc_find_opener(&st, getpid()) : 0;
 		uc_proc_name(pid, name, sizeof(name));
 		if (pid)
-			uc_cause_text(ret_cause, UC_BUSY, "%s is held by process %d (%s)", path, pid,
-				      name);
+			uc_cause_text(ret_cause, UC_BUSY, "%s is held by process %d (%s)", path,
+				      pid, name);
 		else
 			uc_cause_text(ret_cause, UC_BUSY, "%s is held by another process", path);
 		uc_cause_advice(ret_cause, "try again when that is gone");
@@ -131,6 +133,7 @@ void uc_cause_open(const struct uc_host *host, const char *path, int errnum,
 		uc_cause_text(ret_cause, UC_FAILED, "%s cannot be opened", path);
 		break;
 	}
+	ret_cause->errnum = errnum;
 }
 
 int uc_fail_open(struct uc_error *err, const struct uc_host *host, const char *path, int errnum)
@@ -140,7 +143,7 @@ int uc_fail_open(struct uc_error *err, const struct uc_host *host, const char *p
 	if (errnum != EACCES && errnum != EPERM && errnum != EBUSY)
 		return uc_fail_errno(err, errnum, "%s cannot be opened", path);
 	uc_cause_open(host, path, errnum, &cause);
-	return uc_fail_cause(err, errnum, &cause);
+	return uc_fail_cause(err, &cause);
 }
 
 /* --- io_uring --- */
@@ -153,11 +156,11 @@ static void cause_io_uring_off(const struct uc_host *host, struct uc_cause *caus
 		uc_cause_text(cause, UC_PERMISSION,
 			      "io_uring is switched off (kernel.io_uring_disabled is 2)");
 	else
-		uc_cause_text(cause, UC_PERMISSION,
-			      "io_uring is for root and group %ld only (kernel.io_uring_disabled is "
-			      "%ld)",
-			      uc_machine_number(host, "/proc/sys/kernel/io_uring_group", -1),
-			      disabled);
+		uc_cause_text(
+			cause, UC_PERMISSION,
+			"io_uring is for root and group %ld only (kernel.io_uring_disabled is "
+			"%ld)",
+			uc_machine_number(host, "/proc/sys/kernel/io_uring_group", -1), disabled);
 	uc_cause_remedy(cause, "sysctl kernel.io_uring_disabled=0");
 }
 
@@ -181,6 +184,7 @@ void uc_cause_io_uring(const struct uc_host *host, int errnum, struct uc_cause *
 		if (errnum == ENOMEM)
 			uc_cause_advice(ret_cause, "free memory, or raise 'ulimit -l'");
 	}
+	ret_cause->errnum = errnum;
 }
 
 /* --- what the driver says --- */
@@ -216,8 +220,9 @@ bool uc_cause_ublks_max(const struct uc_host *host, struct uc_cause *ret_cause)
 	if (geteuid() == 0)
 		uc_cause_remedy(ret_cause, "echo %ld >%s/%s", 2 * count + 1, host->sys_dir, file);
 	else
-		uc_cause_remedy(ret_cause, "sh -c \"echo %ld >%s/%s\"", 2 * count + 1, host->sys_dir,
-				file);
+		uc_cause_remedy(ret_cause, "sh -c \"echo %ld >%s/%s\"", 2 * count + 1,
+				host->sys_dir, file);
+	ret_cause->errnum = EACCES;
 	return true;
 }
 
@@ -234,6 +239,7 @@ void uc_cause_refused(const struct uc_host *host, int errnum, const char *what,
 		uc_cause_text(ret_cause, UC_PERMISSION, "%s", refused);
 		uc_cause_advice(ret_cause, "a security module may forbid it, see dmesg");
 	}
+	ret_cause->errnum = errnum;
 }
 
 /* --- our own --- */
@@ -243,7 +249,8 @@ bool uc_cause_run_dir(const struct uc_host *host, struct uc_cause *ret_cause)
 	struct stat st;
 
 	if (lstat(host->run_dir, &st) < 0 ||
-	    (S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) && !(st.st_mode & (S_IWGRP | S_IWOTH))))
+	    (S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) &&
+	     !(st.st_mode & (S_IWGRP | S_IWOTH))))
 		return false;
 	uc_cause_text(ret_cause, UC_FAILED, "%s: not a directory that only its owner can write to",
 		      host->run_dir);

@@ -11,6 +11,7 @@
 /* Why this machine refuses something, and what mends it: an error and `doctor` say the same. */
 struct uc_cause {
 	enum uc_code code;
+	int errnum;       /* what the kernel said; 0: nothing */
 	char text[256];   /* what is wrong */
 	char remedy[128]; /* a command that mends it, as it can be typed; "": there is none */
 	char advice[128]; /* what else to do; "": nothing */
@@ -24,8 +25,8 @@ void uc_cause_remedy(struct uc_cause *cause, const char *fmt, ...)
 void uc_cause_advice(struct uc_cause *cause, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* One line of it: what is wrong, the errno in words unless that is 0, and what to do. */
-int uc_fail_cause(struct uc_error *err, int errnum, const struct uc_cause *cause);
+/* One line of it: what is wrong, the errno in words, and what to do. */
+int uc_fail_cause(struct uc_error *err, const struct uc_cause *cause);
 
 /* The control device cannot be opened: there is no driver, or as uc_cause_open(). */
 void uc_cause_control(const struct uc_host *host, int errnum, struct uc_cause *ret_cause);

@@ -40,9 +40,10 @@ static void cause_no_module(const struct uc_host *host, bool lost, struct uc_cau
 
 	uc_machine_release(release, sizeof(release));
 	if (lost)
-		uc_cause_text(cause, UC_NO_DRIVER,
-			      "the file of the module ublk_drv is missing for the running kernel %s",
-			      release);
+		uc_cause_text(
+			cause, UC_NO_DRIVER,
+			"the file of the module ublk_drv is missing for the running kernel %s",
+			release);
 	else
 		uc_cause_text(cause, UC_NO_DRIVER, "the running kernel %s has no ublk driver",
 			      release);
@@ -78,7 +79,8 @@ static void cause_not_loaded(const struct uc_host *host, struct uc_cause *cause)
 
 	uc_cause_text(cause, UC_NO_DRIVER, "the ublk driver is not loaded");
 	if (uc_machine_number(host, "/proc/sys/kernel/modules_disabled", 0)) {
-		uc_cause_advice(cause, "reboot: kernel.modules_disabled forbids to load any module");
+		uc_cause_advice(cause,
+				"reboot: kernel.modules_disabled forbids to load any module");
 		return;
 	}
 	uc_cause_remedy(cause, "modprobe ublk_drv");
@@ -119,4 +121,5 @@ void uc_cause_control(const struct uc_host *host, int errnum, struct uc_cause *r
 		cause_no_driver(host, ret_cause);
 	else
 		uc_cause_open(host, path, errnum, ret_cause);
+	ret_cause->errnum = errnum;
 }

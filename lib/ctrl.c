@@ -108,7 +108,7 @@ static int explain_refusal(const struct command *k, const struct uc_host *host, 
 	snprintf(what, sizeof(what), "%s%s", k->name, device);
 	if (k->op != UBLK_U_CMD_ADD_DEV || errnum != EACCES || !uc_cause_ublks_max(host, &cause))
 		uc_cause_refused(host, errnum, what, &cause);
-	return uc_fail_cause(err, errnum, &cause);
+	return uc_fail_cause(err, &cause);
 }
 
 static int explain(const struct command *k, const struct uc_host *host, uint32_t id, int errnum,
@@ -204,10 +204,10 @@ static int explain_open(const struct uc_host *host, int errnum, struct uc_error 
 	}
 	if (ring < 0) {
 		uc_cause_io_uring(host, -ring, &cause);
-		return uc_fail_cause(err, -ring, &cause);
+		return uc_fail_cause(err, &cause);
 	}
 	uc_cause_control(host, errnum, &cause);
-	return uc_fail_cause(err, errnum, &cause);
+	return uc_fail_cause(err, &cause);
 }
 
 int uc_ctrl_open(const struct uc_host *host, struct uc_ctrl **ret_ctrl, struct uc_error *err)

@@ -65,6 +65,15 @@ bool uc_machine_line(const struct uc_host *host, const char *path, const char *b
 	return read_line(whole, begin, buf, size);
 }
 
+bool uc_machine_mentions(const struct uc_host *host, const char *path, const char *part)
+{
+	char line[8192];
+	char whole[PATH_MAX];
+
+	path_of(host, path, whole);
+	return find_line(whole, part, false, line, sizeof(line));
+}
+
 bool uc_machine_sysfs(const struct uc_host *host, const char *path, char *buf, size_t size)
 {
 	char whole[PATH_MAX];
@@ -155,7 +164,8 @@ static char configured(const struct uc_host *host, const char *release)
 }
 
 /* Looks the driver up in a list of modules, and says its file's path from there. */
-static bool listed(const struct uc_host *host, const char *release, const char *list, char *ret_path)
+static bool listed(const struct uc_host *host, const char *release, const char *list,
+		   char *ret_path)
 {
 	char line[8192];
 	char path[PATH_MAX];

@@ -17,6 +17,9 @@ bool uc_machine_has(const struct uc_host *host, const char *path);
 bool uc_machine_line(const struct uc_host *host, const char *path, const char *begin, char *buf,
 		     size_t size);
 
+/* Whether a line of the file has that in it. */
+bool uc_machine_mentions(const struct uc_host *host, const char *path, const char *part);
+
 /* The number that a file holds, or `otherwise`. */
 long uc_machine_number(const struct uc_host *host, const char *path, long otherwise);
 

@@ -25,7 +25,7 @@ int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 
 	if (mkdir(host->run_dir, 0755) < 0 && errno != EEXIST)
 		return uc_fail_open(err, host, host->run_dir, errno);
-	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, EPERM, &cause) : 0;
+	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, &cause) : 0;
 }
 
 static void add_handler(struct json_object *doc, const struct uc_record *r)

@@ -104,7 +104,7 @@ static int explain_ring(const struct uc_queue *queue, int errnum, struct uc_erro
 		return uc_fail(err, UC_FAILED, errnum, "queue %u: cannot make an io_uring: %s",
 			       queue->qid, uc_errno_text(errnum));
 	uc_cause_io_uring(queue->setup->host, errnum, &cause);
-	(void)uc_fail_cause(err, errnum, &cause);
+	(void)uc_fail_cause(err, &cause);
 	return uc_wrap(err, "queue %u", queue->qid);
 }
 
