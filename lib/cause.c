@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cause.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -189,39 +188,22 @@ void uc_cause_io_uring(const struct uc_host *host, int errnum, struct uc_cause *
 
 /* --- what the driver says --- */
 
-static long count_devices(const struct uc_host *host)
-{
-	uc_auto_dir DIR *dir = NULL;
-	const struct dirent *entry;
-	char path[512];
-	long count = 0;
-
-	snprintf(path, sizeof(path), "%s/class/ublk-char", host->sys_dir);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		count += strncmp(entry->d_name, "ublkc", 5) == 0;
-	return count;
-}
-
-bool uc_cause_ublks_max(const struct uc_host *host, struct uc_cause *ret_cause)
+bool uc_cause_ublks_max(const struct uc_host *host, size_t count, struct uc_cause *ret_cause)
 {
 	static const char file[] = "module/ublk_drv/parameters/ublks_max";
-	const long count = count_devices(host);
+	const char *quote = geteuid() ? "\"" : "";
 	char text[32];
-	long max;
+	size_t max;
 
 	if (!uc_machine_sysfs(host, file, text, sizeof(text)))
 		return false;
-	max = strtol(text, NULL, 10);
+	max = strtoul(text, NULL, 10);
 	if (count < max)
 		return false;
 	uc_cause_text(ret_cause, UC_PERMISSION,
-		      "there are %ld devices, and the driver's limit ublks_max is %ld", count, max);
-	if (geteuid() == 0)
-		uc_cause_remedy(ret_cause, "echo %ld >%s/%s", 2 * count + 1, host->sys_dir, file);
-	else
-		uc_cause_remedy(ret_cause, "sh -c \"echo %ld >%s/%s\"", 2 * count + 1,
-				host->sys_dir, file);
+		      "the driver's limit ublks_max is %zu, and so many devices there are", max);
+	uc_cause_remedy(ret_cause, "%s%secho %zu >%s/%s%s", *quote ? "sh -c " : "", quote,
+			2 * count + 1, host->sys_dir, file, quote);
 	ret_cause->errnum = EACCES;
 	return true;
 }

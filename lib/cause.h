@@ -37,8 +37,9 @@ void uc_cause_io_uring(const struct uc_host *host, int errnum, struct uc_cause *
 /* Whether this process is not root to the driver; `what` is for the text. */
 bool uc_cause_not_root(const struct uc_host *host, const char *what, struct uc_cause *ret_cause);
 
-/* Whether the driver takes no more devices: how many there may be is one of its parameters. */
-bool uc_cause_ublks_max(const struct uc_host *host, struct uc_cause *ret_cause);
+/* Whether a parameter of the driver lets it take no more than the `count` devices that there are.
+ */
+bool uc_cause_ublks_max(const struct uc_host *host, size_t count, struct uc_cause *ret_cause);
 
 /* The driver refused a command with EPERM, EACCES or EBUSY; `what` names command and device. */
 void uc_cause_refused(const struct uc_host *host, int errnum, const char *what,

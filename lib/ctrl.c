@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "cause.h"
+#include "cleanup.h"
 #include "deadline.h"
+#include "device.h"
 
 /* Longer than any path that the driver accepts for GET_DEV_INFO2 (PATH_MAX is refused). */
 #define PATH_ROOM 256
@@ -98,6 +100,15 @@ static const struct command quiesce_dev = {.op = UBLK_U_CMD_QUIESCE_DEV, .name =
 static const struct command reg_buf = {.op = UBLK_U_CMD_REG_BUF, .name = "REG_BUF"};
 static const struct command unreg_buf = {.op = UBLK_U_CMD_UNREG_BUF, .name = "UNREG_BUF"};
 
+static size_t count_devices(const struct uc_host *host)
+{
+	uc_auto_free uint32_t *ids = NULL;
+	size_t count = 0;
+
+	(void)uc_device_ids(host, &ids, &count, NULL);
+	return count;
+}
+
 /* What is not about the command, but about the machine. */
 static int explain_refusal(const struct command *k, const struct uc_host *host, const char *device,
 			   int errnum, struct uc_error *err)
@@ -106,7 +117,8 @@ static int explain_refusal(const struct command *k, const struct uc_host *host, 
 	char what[64];
 
 	snprintf(what, sizeof(what), "%s%s", k->name, device);
-	if (k->op != UBLK_U_CMD_ADD_DEV || errnum != EACCES || !uc_cause_ublks_max(host, &cause))
+	if (k->op != UBLK_U_CMD_ADD_DEV || errnum != EACCES ||
+	    !uc_cause_ublks_max(host, count_devices(host), &cause))
 		uc_cause_refused(host, errnum, what, &cause);
 	return uc_fail_cause(err, &cause);
 }

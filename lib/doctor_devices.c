@@ -11,17 +11,32 @@
 #include "gc.h"
 #include "node.h"
 
+/* Those of users other than root. */
+static size_t count_unprivileged(const struct visit *v, const uint32_t *ids, size_t count)
+{
+	struct ublksrv_ctrl_dev_info info;
+	size_t others = 0;
+
+	for (size_t i = 0; v->ctrl && i < count; i++)
+		if (uc_ctrl_get_dev_info(v->ctrl, ids[i], &info, NULL) == 0)
+			others += (info.flags & UBLK_F_UNPRIVILEGED_DEV) != 0;
+	return others;
+}
+
+/* Some kernels before 6.15 count all devices, the others those of users other than root. */
 void uc_check_limit(struct visit *v)
 {
+	uc_auto_free uint32_t *ids = NULL;
 	struct uc_cause cause;
-	char max[32];
+	size_t count = 0;
 
-	if (uc_cause_ublks_max(v->host, &cause))
-		/* Newer drivers count those of users other than root only: `add` will tell. */
+	(void)uc_device_ids(v->host, &ids, &count, NULL);
+	if (!uc_cause_ublks_max(v->host, count, &cause))
+		uc_found_text(v, UC_VERDICT_OK, "fewer devices than the driver's ublks_max");
+	else if (uc_cause_ublks_max(v->host, count_unprivileged(v, ids, count), &cause))
 		uc_found(v, UC_VERDICT_WARNING, &cause);
-	else if (uc_machine_sysfs(v->host, "module/ublk_drv/parameters/ublks_max", max,
-				  sizeof(max)))
-		uc_found_text(v, UC_VERDICT_OK, "fewer devices than ublks_max, %s", max);
+	else
+		uc_found(v, UC_VERDICT_NOTE, &cause);
 }
 
 static void look_at_node(struct visit *v, const char *path, const char *kind, const char *attr)

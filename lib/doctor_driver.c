@@ -81,10 +81,14 @@ void uc_check_control(struct visit *v)
 		return;
 	}
 	look_at_mode(v, path);
-	if (v->host->transport->ring_probe() == 0 && uc_ctrl_open(v->host, &v->ctrl, &err) < 0) {
+	if (v->host->transport->ring_probe() < 0)
+		return;
+	if (uc_ctrl_open(v->host, &v->ctrl, &err) < 0) {
 		uc_cause_text(&cause, (enum uc_code)err.code, "%.255s", err.text);
 		uc_found(v, UC_VERDICT_PROBLEM, &cause);
+		return;
 	}
+	v->has_features = uc_ctrl_get_features(v->ctrl, &v->features, NULL) == 0;
 }
 
 void uc_check_root(struct visit *v)

@@ -49,7 +49,6 @@ void uc_check_kernel(struct visit *v)
 	char release[128];
 
 	uc_machine_release(release, sizeof(release));
-	v->has_features = v->ctrl && uc_ctrl_get_features(v->ctrl, &v->features, NULL) == 0;
 	bad = why_bad(release);
 	if (bad) {
 		uc_cause_text(&cause, UC_FAILED, "Linux %s: %s", release, bad);

@@ -27,8 +27,7 @@ struct uc_transport {
 
 	void (*ctrl_close)(void *conn);
 
-	/* Whether rings can be made at all: what ctrl_open says may be of the ring or of the node.
-	 */
+	/* Whether rings can be made: what ctrl_open says may be of its ring or of the node. */
 	int (*ring_probe)(void);
 
 	/*
