@@ -145,6 +145,16 @@ int uc_fail_open(struct uc_error *err, const struct uc_host *host, const char *p
 	return uc_fail_cause(err, &cause);
 }
 
+int uc_fail_file(struct uc_error *err, const char *file, int errnum)
+{
+	if (errnum != EACCES && errnum != EPERM)
+		return uc_fail_errno(err, errnum, "%s", file);
+	return uc_fail(err, UC_PERMISSION, errnum, "%s: %s; %s", file, uc_errno_text(errnum),
+		       geteuid() ? "change its mode or owner, or run as root"
+				 : "it may be immutable (see lsattr), or be on a server that does "
+				   "not obey root");
+}
+
 /* --- io_uring --- */
 
 static void cause_io_uring_off(const struct uc_host *host, struct uc_cause *cause)

@@ -51,6 +51,9 @@ void uc_cause_open(const struct uc_host *host, const char *path, int errnum,
 /* The same as an error. */
 int uc_fail_open(struct uc_error *err, const struct uc_host *host, const char *path, int errnum);
 
+/* A file of the user's cannot be opened. */
+int uc_fail_file(struct uc_error *err, const char *file, int errnum);
+
 /* Whether the directory of our records is not what it must be. One that is not there is fine. */
 bool uc_cause_run_dir(const struct uc_host *host, struct uc_cause *ret_cause);
 

@@ -117,8 +117,8 @@ without_driver() {
 	echo 'nobody ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/doctor
 	defer rm /etc/sudoers.d/doctor
 	said 4 '/dev/ublk-control: user 65534 is not root (Permission denied)' 'sudo -s' "${nobody[@]}"
-	echo 'ublkctl doctor && ublkctl add -t null && ublkctl del --all' |
-		run_check env SHELL=/bin/bash "${nobody[@]}" bash -c "$remedy"
+	run_check env SHELL=/bin/bash "${nobody[@]}" bash -c "$remedy" \
+		<<<'ublkctl doctor && ublkctl add -t null && ublkctl del --all'
 	[[ $output == *$'\n'/dev/ublkb0 ]] || { echo "$output" >&2; return 1; }
 }
 
