@@ -86,7 +86,7 @@ without_driver() {
 }
 
 @test "complaint: EACCES unexplained: node mode" {
-	local confined=(setpriv --bounding-set=-dac_override,-dac_read_search)
+	local confined=(setpriv --bounding-set "-dac_override,-dac_read_search")
 	chmod 000 /dev/ublk-control
 	defer chmod 600 /dev/ublk-control
 	run_check ublkctl doctor
