@@ -119,12 +119,13 @@ static int configure(const struct recover *r, const struct uc_device *d, struct 
 		*ret_behind = (struct behind){.type = r->serve.type, .fd = -1};
 		return 0;
 	}
-	if (d->record_state != UC_RECORD_OK)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "there is no record of device %u: say what is behind it, with -t "
-			       "TARGET and its options",
-			       d->info.dev_id);
-	return behind_find(d, ret_behind, err);
+	if (d->record_state == UC_RECORD_OK)
+		return behind_find(d, ret_behind, err);
+	(void)uc_fail(err, UC_USAGE, EINVAL,
+		      "there is no record of device %u: say what is behind it, with -t TARGET and "
+		      "its options",
+		      d->info.dev_id);
+	return -EINVAL;
 }
 
 static int recover_device(const struct recover *r, const struct uc_device *d, struct uc_error *err)
@@ -140,7 +141,7 @@ static int recover_device(const struct recover *r, const struct uc_device *d, st
 	ret = serve_check(&spec, err);
 	if (ret == 0)
 		ret = configure(r, d, &behind, err);
-	if (ret < 0)
+	if (ret)
 		return ret;
 	config = behind.config ? behind.config : r->serve.config;
 	ret = take_kept(d, behind.type, config, err);

@@ -44,7 +44,7 @@ struct uc_io {
 	uint32_t done; /* the target's: bytes that are through */
 	uint16_t tag;
 	uint8_t step; /* the target's: which of several steps is running; 0 at the start */
-	bool held;     /* the engine's: it is with us, and not with the driver */
+	bool held;    /* the engine's: it is with us, and not with the driver */
 	/* The path's: */
 	bool ending;       /* the target is done with it */
 	bool registered;   /* its pages are in the ring's buffer table by our own doing */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Another program's device: ADD_DEV as one would do it that knows nothing of us, and no more. Prints
- * its id, which is left without a server.
+ * Another program's device: ADD_DEV as one would do it that knows nothing of us, and no more.
+ * Prints its id, which is left without a server.
  */
 #include <stdio.h>
 

@@ -48,88 +48,112 @@ state_is() { run_check ublkctl show --json "$id"; [[ $output == *"\"state\":\"$1
 
 operations=(add add-recovery add-named recover upgrade resize del)
 
+# Without other programs, as far as it goes: starting one takes as long as what it is to hit.
+
+# others: the ids of all devices but the bystander's
+others() {
+	local file
+	ids=()
+	for file in /sys/class/ublk-char/ublkc*; do
+		if [[ -e $file && ${file##*ublkc} != "$bystander" ]]; then ids+=("${file##*ublkc}"); fi
+	done
+}
+
 # operate WHICH: in the background, sets operation (its pid)
 operate() {
-	local all=()
-	mapfile -t all < <(ublkctl list --noheadings -o ID | grep -vw "$bystander" | shuf)
-	id=${all[0]// /}
+	local ids
+	others
+	id=${ids[RANDOM % (${#ids[@]} + 1)]:-999}	# now and then one that there is not
 	case $1 in
 	add) set -- add -t ramdisk --size 16M -q 2 ;;
 	add-recovery) set -- add -t loop -f "$tmp/image.$((RANDOM % 4))" --recovery reissue ;;
 	add-named) set -- add -t ramdisk --size 16M --recovery queue --respawn --name "n$((RANDOM % 4))" ;;
 	recover) set -- recover --all ;;
 	upgrade) set -- upgrade --all ;;
-	resize) set -- resize "${id:-999}" --size 8M --force ;;
-	del) set -- del "${id:-999}" ;;
+	resize) set -- resize "$id" --size 8M --force ;;
+	del) set -- del "$id" ;;
 	esac
 	"$UBLKCTL" --timeout 5 "$@" >/dev/null 2>&1 3>&- &
 	operation=$!
 }
 
+# pass SECONDS
+pass() { read -r -t "$1" <>"$tmp/never" || true; }
+
+# our_processes: sets pids to those of the program, but the bystander's
+our_processes() {
+	local file
+	pids=()
+	for file in $(processes); do
+		file=${file#/proc/} file=${file%/comm}
+		if [[ $file != "$bystander_pid" ]]; then pids+=("$file"); fi
+	done
+}
+
 # strike: kills the command alone, or everything that is not the bystander's
 strike() {
-	local file victim
-	if ((RANDOM % 2)); then
-		kill -KILL "$operation" 2>/dev/null || true
-	else
-		for file in $(processes); do
-			victim=${file#/proc/}
-			victim=${victim%/comm}
-			if [[ $victim != "$bystander_pid" ]]; then kill -KILL "$victim" 2>/dev/null || true; fi
-		done
-	fi
+	local pids=("$operation")
+	if ((RANDOM % 2)); then our_processes; fi
+	kill -KILL "${pids[@]}" 2>/dev/null || true
 	wait "$operation" 2>/dev/null || true
 }
 
 # no_orphan: each device is served or can be recovered
 no_orphan() {
-	ublkctl list --json -o STATE,RECORD | jq -e '.devices | all(.record == "ok" and
-		(.state == "LIVE" or .state == "QUIESCED"))' >/dev/null
+	local state record
+	while read -r state record; do
+		if [[ $record != ok || $state != LIVE && $state != QUIESCED ]]; then return 1; fi
+	done < <(ublkctl list --raw --noheadings -o STATE,RECORD)
 }
 
 # no_stray: each process of ours is one that a device names
 no_stray() {
-	local known file pid
-	known=$(ublkctl list --noheadings -o PID; for file in "$run_dir"/[0-9]*.json; do number_of pid "$(jq -c .keeper "$file")"; done)
-	for file in $(processes); do
-		pid=${file#/proc/}
-		pid=${pid%/comm}
-		if ! grep -qw "$pid" <<<"$known"; then
-			echo "process $pid is nobody's" >&2
-			return 1
-		fi
+	local known pid pids
+	known=" $(ublkctl list --raw --noheadings -o PID; sed -n '/"keeper"/,/}/s/.*"pid":\([0-9]*\).*/\1/p' "$run_dir"/[0-9]*.json) "
+	known=${known//$'\n'/ }
+	our_processes
+	for pid in "${pids[@]}"; do
+		if [[ $known != *" $pid "* ]]; then return 1; fi
 	done
 }
 
+# collected: gc has worked, and there is nothing left that it should have taken
+collected() {
+	within 60 ublkctl gc
+	removed=$((removed + $(grep -c ': removed: ' <<<"$output" || true)))
+	if ! wait_until 20 no_orphan; then
+		ublkctl list -o ID,NAME,STATE,PID,RECOVERY,RECORD >&2
+		echo "$output" >&2
+		return 1
+	fi
+	if ! wait_until 20 no_stray; then
+		ps -o pid,ppid,stat,lstart,wchan:20,args >&2 -C "${UBLKCTL##*/}"
+		ublkctl list -o ID,NAME,STATE,PID,RECOVERY,RECORD >&2
+		cat "$run_dir"/[0-9]*.json >&2
+		return 1
+	fi
+	reads "/dev/ublkb$bystander"
+}
+
 @test "kill -9 at random moments of add, recover, upgrade, resize and del: gc leaves no orphan and harms nobody" {
-	local i bystander bystander_pid operation moments=${UBLKCTL_TEST_MOMENTS:-100} removed=0
+	local i ids bystander bystander_pid operation moments=${UBLKCTL_TEST_MOMENTS:-100} removed=0
 	RANDOM=${UBLKCTL_TEST_SEED:-$$}
 	echo "# seed: ${UBLKCTL_TEST_SEED:-$$}"
+	mkfifo "$tmp/never"
 	for i in 0 1 2 3; do truncate -s 16M "$tmp/image.$i"; done
 	add_device -t ramdisk --size 16M --name bystander
 	bystander=$id bystander_pid=$pid
 	defer within 100 ublkctl --timeout 20 del --all --force
-	for ((i = 0; i < moments; i++)); do
+	for ((i = 1; i <= moments; i++)); do
 		operate "${operations[RANDOM % ${#operations[@]}]}"
-		sleep "0.$(printf %03d $((RANDOM % 300)))"
+		pass "0.$(printf %03d $((RANDOM % 250)))"
 		strike
-		if ((i % 4 < 3)); then continue; fi	# several may pile up
-		within 60 ublkctl gc
-		removed=$((removed + $(grep -c ': removed: ' <<<"$output" || true)))
-		if ! wait_until 20 no_orphan; then
-			ublkctl list -o ID,NAME,STATE,PID,RECOVERY,RECORD >&2
-			echo "$output" >&2
-			return 1
-		fi
-		wait_until 20 no_stray
-		reads "/dev/ublkb$bystander"
+		if ((i % 8)); then continue; fi	# several may pile up
+		collected
 		# So that there are not more and more.
-		if ((i % 16 == 15)); then
-			for id in $(ublkctl list --noheadings -o ID); do
-				if [[ $id != "$bystander" ]]; then within 30 ublkctl del "$id"; fi
-			done
-		fi
+		others
+		if ((${#ids[@]} > 6)); then within 60 ublkctl del "${ids[@]}"; fi
+		if ((i % 40 == 0)); then echo "# $i moments, gc removed $removed" >&3; fi
 	done
 	same "$(ublkctl show --json "$bystander" | jq -r .pid)" "$bystander_pid"
-	echo "# $moments moments, gc removed $removed" >&3
 }

@@ -249,7 +249,7 @@ no_processes() { ! processes >/dev/null; }
 
 # leak_check: nothing of a device must be left. A process may need a moment more than its device.
 leak_check() {
-	local left=() name GLOBIGNORE=$run_dir/.lock*
+	local left=() name GLOBIGNORE="$run_dir/.lock*"
 	shopt -s nullglob dotglob
 	left=(/sys/class/ublk-char/* /dev/ublk[bc]* /sys/block/ublkb* "$run_dir"/* "$reports"/*)
 	shopt -u nullglob dotglob
