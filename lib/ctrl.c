@@ -198,8 +198,8 @@ static int call_plain(struct uc_ctrl *ctrl, const struct command *k, uint32_t id
 /* Without io_uring nothing can be opened, whatever else there is to say of the node. */
 static int explain_open(const struct uc_host *host, int errnum, struct uc_error *err)
 {
-	const int ring = host->transport->ring_probe();
 	struct uc_cause cause;
+	int ring;
 
 	switch (errnum) {
 	case ENOENT:
@@ -214,6 +214,7 @@ static int explain_open(const struct uc_host *host, int errnum, struct uc_error 
 		return uc_fail_errno(err, errnum, "%s/ublk-control cannot be opened",
 				     host->dev_dir);
 	}
+	ring = host->transport->ring_probe();
 	if (ring < 0) {
 		uc_cause_io_uring(host, -ring, &cause);
 		return uc_fail_cause(err, &cause);

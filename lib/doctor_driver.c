@@ -63,11 +63,26 @@ static void look_at_mode(struct visit *v, const char *path)
 	}
 }
 
+/* Drivers before 6.5 cannot say what they know. */
+static void ask_driver(struct visit *v)
+{
+	struct uc_error err = {0};
+	struct uc_cause cause;
+	int ret = uc_ctrl_open(v->host, &v->ctrl, &err);
+
+	if (ret == 0)
+		ret = uc_ctrl_get_features(v->ctrl, &v->features, &err);
+	v->has_features = ret == 0;
+	if (ret == 0 || ret == -EOPNOTSUPP)
+		return;
+	uc_cause_text(&cause, (enum uc_code)err.code, "%.255s", err.text);
+	uc_found(v, UC_VERDICT_PROBLEM, &cause);
+}
+
 /* Opened by itself first: without io_uring the driver cannot be asked, but its node is fine. */
 void uc_check_control(struct visit *v)
 {
 	uc_auto_close int fd = -1;
-	struct uc_error err = {0};
 	struct uc_cause cause;
 	char path[256];
 
@@ -81,14 +96,8 @@ void uc_check_control(struct visit *v)
 		return;
 	}
 	look_at_mode(v, path);
-	if (v->host->transport->ring_probe() < 0)
-		return;
-	if (uc_ctrl_open(v->host, &v->ctrl, &err) < 0) {
-		uc_cause_text(&cause, (enum uc_code)err.code, "%.255s", err.text);
-		uc_found(v, UC_VERDICT_PROBLEM, &cause);
-		return;
-	}
-	v->has_features = uc_ctrl_get_features(v->ctrl, &v->features, NULL) == 0;
+	if (v->host->transport->ring_probe() == 0)
+		ask_driver(v);
 }
 
 void uc_check_root(struct visit *v)

@@ -144,6 +144,19 @@ without_driver() {
 	[[ $output == *'ok       limit'* ]]
 }
 
+@test "complaint: EBUSY unexplained: who holds the device" {
+	add_device -t null --recovery reissue
+	kill -KILL "$pid"
+	wait_until 20 ublkctl_sees QUIESCED
+	sleep 1000 <"/dev/ublkc$id" 3>&- &
+	defer sh -c "kill $! 2>/dev/null; true"
+	wait_until 20 test -e "/proc/$!/fd/0"
+	refused 7 "/dev/ublkc$id is held by process $! (sleep) (Device or resource busy); try again when that is gone" \
+		ublkctl --timeout 1 recover "$id"
+	kill $!
+	run_check ublkctl recover "$id"
+}
+
 @test "what a crash has left" {
 	add_device -t null
 	kill -KILL "$pid"
