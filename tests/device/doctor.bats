@@ -148,7 +148,7 @@ without_driver() {
 	add_device -t null --recovery reissue
 	kill -KILL "$pid"
 	wait_until 20 ublkctl_sees QUIESCED
-	sleep 1000 <"/dev/ublkc$id" 3>&- &
+	sh -c 'exec sleep 1000' <"/dev/ublkc$id" 3>&- &
 	defer sh -c "kill $! 2>/dev/null; true"
 	wait_until 20 test -e "/proc/$!/fd/0"
 	refused 7 "/dev/ublkc$id is held by process $! (sleep) (Device or resource busy); try again when that is gone" \
