@@ -38,7 +38,7 @@ static void cause_no_module(const struct uc_host *host, bool lost, struct uc_cau
 	char release[128];
 	bool known;
 
-	uc_machine_release(release, sizeof(release));
+	uc_machine_release(host, release, sizeof(release));
 	if (lost)
 		uc_cause_text(
 			cause, UC_NO_DRIVER,

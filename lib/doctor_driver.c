@@ -33,7 +33,7 @@ void uc_check_driver(struct visit *v)
 	char release[128];
 	char path[256];
 
-	uc_machine_release(release, sizeof(release));
+	uc_machine_release(v->host, release, sizeof(release));
 	control_path(v, path, sizeof(path));
 	if (access(path, F_OK) == 0) {
 		uc_found_text(v, UC_VERDICT_OK, "ublk_drv of Linux %s", release);

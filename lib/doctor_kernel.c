@@ -48,7 +48,7 @@ void uc_check_kernel(struct visit *v)
 	const char *bad;
 	char release[128];
 
-	uc_machine_release(release, sizeof(release));
+	uc_machine_release(v->host, release, sizeof(release));
 	bad = why_bad(release);
 	if (bad) {
 		uc_cause_text(&cause, UC_FAILED, "Linux %s: %s", release, bad);

@@ -94,10 +94,12 @@ long uc_machine_number(const struct uc_host *host, const char *path, long otherw
 	return end == text ? otherwise : number;
 }
 
-void uc_machine_release(char *buf, size_t size)
+void uc_machine_release(const struct uc_host *host, char *buf, size_t size)
 {
 	struct utsname uts;
 
+	if (uc_machine_line(host, "/proc/sys/kernel/osrelease", "", buf, size))
+		return;
 	uname(&uts);
 	snprintf(buf, size, "%s", uts.release);
 }
@@ -188,7 +190,7 @@ enum uc_driver uc_machine_driver(const struct uc_host *host)
 
 	if (uc_machine_sysfs(host, "class/misc/ublk-control/dev", path, sizeof(path)))
 		return UC_DRIVER_LOADED;
-	uc_machine_release(release, sizeof(release));
+	uc_machine_release(host, release, sizeof(release));
 	if (listed(host, release, "modules.builtin", path))
 		return UC_DRIVER_BUILTIN;
 	if (listed(host, release, "modules.dep", path))

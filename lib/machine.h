@@ -27,7 +27,7 @@ long uc_machine_number(const struct uc_host *host, const char *path, long otherw
 bool uc_machine_sysfs(const struct uc_host *host, const char *path, char *buf, size_t size);
 
 /* "6.12.117+deb12-cloud-amd64" */
-void uc_machine_release(char *buf, size_t size);
+void uc_machine_release(const struct uc_host *host, char *buf, size_t size);
 
 /* Whether this process has the capability in effect; true when that is not known. */
 bool uc_machine_capable(const struct uc_host *host, int capability);

@@ -218,6 +218,23 @@ there are (Permission denied); run '*echo 3 >$parameter*'" add -t null
 	says ok feature 'user-copy: for --data-path user-copy'
 	says note kernel 'a recovery that was cut short cannot be tried again, since this kernel would crash; 6.16 and newer do not'
 }
+@test "doctor: kernels that a device would crash" {
+	local bad
+	while read -r bad; do
+		has proc/sys/kernel/osrelease "${bad%% *}"
+		says warning kernel "Linux ${bad%% *}: making a device crashes ${bad#* }"
+		same "$(jq .status <<<"$out")" 0
+	done <<-END
+		6.18.4 this kernel; 6.18.6 and newer do not
+		6.18.5-arch1-1 this kernel; 6.18.6 and newer do not
+		6.17.0-1015-azure some of Ubuntu's 6.17 kernels
+		6.17.0-1017-aws some of Ubuntu's 6.17 kernels
+	END
+	for bad in 6.18.3 6.18.6 6.18.44-x 6.17.0 6.16.4 7.3.4+deb13-cloud-amd64; do
+		has proc/sys/kernel/osrelease "$bad"
+		says ok kernel "nothing bad is known of Linux $bad"
+	done
+}
 @test "doctor: what died" {
 	works add -t null
 	works add -t null --recovery reissue
