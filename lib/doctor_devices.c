@@ -23,7 +23,10 @@ static size_t count_unprivileged(const struct visit *v, const uint32_t *ids, siz
 	return others;
 }
 
-/* Some kernels before 6.15 count all devices, the others those of users other than root. */
+/*
+ * It bounds those of users other than root; kernels from 6.3 to 6.14 are said to count all, if that
+ * was not changed in them later (https://github.com/kvcache-ai/AgentENV/issues/297).
+ */
 void uc_check_limit(struct visit *v)
 {
 	uc_auto_free uint32_t *ids = NULL;
@@ -101,6 +104,8 @@ static void tell(void *ctx, const struct uc_gc_item *item)
 		uc_cause_remedy(&cause, "ublkctl gc");
 	else if (item->recoverable)
 		uc_cause_remedy(&cause, "ublkctl recover %.80s", item->what);
+	else
+		uc_cause_remedy(&cause, "ublkctl gc --all-owners");
 	uc_found(l->visit, UC_VERDICT_WARNING, &cause);
 }
 

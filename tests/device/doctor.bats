@@ -164,6 +164,11 @@ without_driver() {
 	run_check ublkctl doctor
 	[[ $output == *"warning  leftovers  $dev: its handler is dead"*'run: ublkctl gc'* ]]
 	eval 'ublkctl gc'
+	id=$("${UBLKCTL%/cmd/*}/tests/foreign")
+	defer remove_device "$id"
+	run_check ublkctl doctor
+	[[ $output == *"warning  leftovers  /dev/ublkb$id: it is another program's"*'run: ublkctl gc --all-owners'* ]]
+	eval 'ublkctl gc --all-owners'
 	run_check ublkctl doctor
 	[[ $output == *'ok       leftovers'* ]]
 }
