@@ -21,6 +21,7 @@ struct command {
 
 extern const struct command add_command;
 extern const struct command del_command;
+extern const struct command doctor_command;
 extern const struct command features_command;
 extern const struct command gc_command;
 extern const struct command help_command;

@@ -34,11 +34,20 @@ static void get_description(const void *row, struct value *value)
 	value_text(value, ((const struct row *)row)->feature.help);
 }
 
+static void get_enables(const void *row, struct value *value)
+{
+	const char *enables = ((const struct row *)row)->feature.enables;
+
+	if (enables)
+		value_text(value, enables);
+}
+
 static const struct column columns[] = {
 	{"FEATURE", false, "name", get_feature},
 	{"BIT", true, "number of its flag", get_bit},
 	{"DRIVER", true, "1: the running driver has it", get_driver},
 	{"DESCRIPTION", false, "what it is", get_description},
+	{"ENABLES", false, "what of ublkctl needs it", get_enables},
 };
 
 static const struct table features_table = {
@@ -72,7 +81,8 @@ static size_t make_rows(uint64_t available, struct row *rows)
 	}
 	for (; available; available &= available - 1)
 		rows[count++] = (struct row){
-			.feature = {available & -available, "unknown", "newer than this program"},
+			.feature = {available & -available, "unknown", "newer than this program",
+				    NULL},
 			.available = true,
 		};
 	return count;

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cause.h"
+#include "cleanup.h"
 #include "deadline.h"
+#include "device.h"
 
 /* Longer than any path that the driver accepts for GET_DEV_INFO2 (PATH_MAX is refused). */
 #define PATH_ROOM 256
@@ -55,8 +58,6 @@ static const struct command add_dev = {
 	.op = UBLK_U_CMD_ADD_DEV,
 	.name = "ADD_DEV",
 	.meaning = {{EEXIST, UC_DIFFERS, "the id is taken; choose another or leave out -n"},
-		    {EACCES, UC_PERMISSION, "not allowed, or the driver's ublks_max is reached"},
-		    {EPERM, UC_PERMISSION, "only root may add devices; run as root"},
 		    {EINVAL, UC_FAILED,
 		     "the driver refused this mix of queues, depth and features"},
 		    {ENOSPC, UC_FAILED, "no device id is free; delete unused devices"}},
@@ -99,6 +100,29 @@ static const struct command quiesce_dev = {.op = UBLK_U_CMD_QUIESCE_DEV, .name =
 static const struct command reg_buf = {.op = UBLK_U_CMD_REG_BUF, .name = "REG_BUF"};
 static const struct command unreg_buf = {.op = UBLK_U_CMD_UNREG_BUF, .name = "UNREG_BUF"};
 
+static size_t count_devices(const struct uc_host *host)
+{
+	uc_auto_free uint32_t *ids = NULL;
+	size_t count = 0;
+
+	(void)uc_device_ids(host, &ids, &count, NULL);
+	return count;
+}
+
+/* What is not about the command, but about the machine. */
+static int explain_refusal(const struct command *k, const struct uc_host *host, const char *device,
+			   int errnum, struct uc_error *err)
+{
+	struct uc_cause cause;
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s%s", k->name, device);
+	if (k->op != UBLK_U_CMD_ADD_DEV || errnum != EACCES ||
+	    !uc_cause_ublks_max(host, count_devices(host), &cause))
+		uc_cause_refused(host, errnum, what, &cause);
+	return uc_fail_cause(err, &cause);
+}
+
 static int explain(const struct command *k, const struct uc_host *host, uint32_t id, int errnum,
 		   struct uc_error *err)
 {
@@ -122,6 +146,8 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 		return uc_fail(err, UC_UNSUPPORTED, errnum,
 			       "this kernel's driver does not have %s; a newer kernel may",
 			       k->name);
+	if (errnum == EPERM || errnum == EACCES || errnum == EBUSY)
+		return explain_refusal(k, host, device, errnum, err);
 	return uc_fail_errno(err, errnum, "the driver refused %s%s", k->name, device);
 }
 
@@ -169,29 +195,32 @@ static int call_plain(struct uc_ctrl *ctrl, const struct command *k, uint32_t id
 	return ret < 0 ? ret : 0;
 }
 
+/* Without io_uring nothing can be opened, whatever else there is to say of the node. */
 static int explain_open(const struct uc_host *host, int errnum, struct uc_error *err)
 {
-	const char *dev = host->dev_dir;
+	struct uc_cause cause;
+	int ring;
 
 	switch (errnum) {
 	case ENOENT:
 	case ENXIO:
 	case ENODEV:
-		return uc_fail(err, UC_NO_DRIVER, errnum,
-			       "%s/ublk-control: the ublk driver is not available (%s); load it "
-			       "with 'modprobe ublk_drv'",
-			       dev, uc_errno_text(errnum));
 	case EACCES:
 	case EPERM:
-		return uc_fail(err, UC_PERMISSION, errnum, "%s/ublk-control: %s; run as root", dev,
-			       uc_errno_text(errnum));
+	case EBUSY:
 	case ENOSYS:
-		return uc_fail(err, UC_NO_DRIVER, errnum,
-			       "io_uring is not usable here; see 'sysctl kernel.io_uring_disabled' "
-			       "and the container's seccomp profile");
+		break;
 	default:
-		return uc_fail_errno(err, errnum, "%s/ublk-control cannot be opened", dev);
+		return uc_fail_errno(err, errnum, "%s/ublk-control cannot be opened",
+				     host->dev_dir);
 	}
+	ring = host->transport->ring_probe();
+	if (ring < 0) {
+		uc_cause_io_uring(host, -ring, &cause);
+		return uc_fail_cause(err, &cause);
+	}
+	uc_cause_control(host, errnum, &cause);
+	return uc_fail_cause(err, &cause);
 }
 
 int uc_ctrl_open(const struct uc_host *host, struct uc_ctrl **ret_ctrl, struct uc_error *err)

@@ -10,6 +10,7 @@ struct uc_feature {
 	uint64_t bit;
 	const char *name;
 	const char *help;
+	const char *enables; /* what of ours needs it; NULL: nothing */
 };
 
 /* All features of Linux 7.3, ascending by bit; *ret_count tells how many. Static storage. */

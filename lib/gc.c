@@ -75,6 +75,8 @@ static bool is_lost(const struct uc_device *d)
 	       (!keeper->pid || uc_proc_start_time(keeper->pid) != keeper->start);
 }
 
+static const char can_recover[] = "it has no handler, and can be recovered";
+
 /* Why it is to go; NULL: it stays, because of *ret_kept (NULL: nothing is wrong with it). */
 static const char *judge(const struct gc *gc, const struct uc_device *d, const char **ret_kept)
 {
@@ -89,7 +91,7 @@ static const char *judge(const struct gc *gc, const struct uc_device *d, const c
 		return "its handler is dead, and it cannot be started again";
 	if (is_lost(d))
 		return "its handler is dead, and so is the process that kept its memory";
-	*ret_kept = "it has no handler, and can be recovered";
+	*ret_kept = can_recover;
 	return NULL;
 }
 
@@ -121,6 +123,7 @@ static void look_at_device(struct gc *gc, uint32_t id)
 	why = judge(gc, &d, &kept);
 	snprintf(item.what, sizeof(item.what), "%s", d.node);
 	snprintf(item.why, sizeof(item.why), "%s", why ? why : kept ? kept : "");
+	item.recoverable = !why && kept == can_recover;
 	if (why)
 		remove_device(gc, &d, &item);
 	else if (kept)

@@ -24,7 +24,8 @@ enum uc_gc_action {
 struct uc_gc_item {
 	enum uc_gc_kind kind;
 	enum uc_gc_action action;
-	char what[128]; /* /dev/ublkb3, a path, process 123 (ublkctl) */
+	bool recoverable; /* kept: `recover` gives it a handler */
+	char what[128];   /* /dev/ublkb3, a path, process 123 (ublkctl) */
 	char why[256];
 };
 

@@ -12,6 +12,7 @@ struct uc_host {
 	const char *dev_dir; /* /dev: ublk-control, ublkcN, ublkbN */
 	const char *sys_dir; /* /sys */
 	const char *run_dir; /* our records; only root writes there */
+	const char *root;    /* before all other paths, as /proc/config.gz; NULL: nothing */
 	const struct uc_transport *transport;
 	unsigned timeout_ms; /* bound of any one wait, 1 or more */
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "ctrl.h"
 #include "deadline.h"
 #include "handler.h"
@@ -66,7 +67,7 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 				: "");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return uc_fail_errno(err, errno, "%s", path);
+		return uc_fail_open(err, host, path, errno);
 	while (fcntl(fd, F_SETLK, &lock) < 0) {
 		if (errno != EAGAIN && errno != EACCES)
 			ret = uc_fail_errno(err, errno, "%s cannot be locked", path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "cleanup.h"
 #include "deadline.h"
 #include "uevent.h"
@@ -74,10 +75,12 @@ int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, stru
 
 	uc_node_char_path(host, id, path, sizeof(path));
 	ret = await(host, &w);
-	if (ret < 0)
-		return uc_fail(err, node_may_come(-ret) ? UC_TIMEOUT : UC_FAILED, -ret,
-			       "%s cannot be opened: %s; is another program holding it?", path,
-			       uc_errno_text(-ret));
+	if (ret < 0) {
+		(void)uc_fail_open(err, host, path, -ret);
+		if (err && node_may_come(-ret))
+			err->code = UC_TIMEOUT;
+		return ret;
+	}
 	*ret_fd = w.fd;
 	return 0;
 }
@@ -110,7 +113,8 @@ int uc_node_await_block(const struct uc_host *host, uint32_t id, uint32_t block,
 	ret = await(host, &w);
 	if (ret < 0)
 		return uc_fail(err, node_may_come(-ret) ? UC_TIMEOUT : UC_FAILED, -ret,
-			       "%s was started but does not read: %s", path, uc_errno_text(-ret));
+			       "%s was started but does not read: %s; see 'ublkctl doctor'", path,
+			       uc_errno_text(-ret));
 	return 0;
 }
 

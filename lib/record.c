@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "cleanup.h"
 #include "stats.h"
 
@@ -20,19 +21,11 @@
 
 int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 {
-	struct stat st;
+	struct uc_cause cause;
 
 	if (mkdir(host->run_dir, 0755) < 0 && errno != EEXIST)
-		return uc_fail_errno(err, errno, "%s: cannot make the directory", host->run_dir);
-	if (lstat(host->run_dir, &st) < 0)
-		return uc_fail_errno(err, errno, "%s", host->run_dir);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return uc_fail(
-			err, UC_FAILED, EPERM,
-			"%s: not a directory that only its owner can write to; remove it and "
-			"try again",
-			host->run_dir);
-	return 0;
+		return uc_fail_open(err, host, host->run_dir, errno);
+	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, &cause) : 0;
 }
 
 static void add_handler(struct json_object *doc, const struct uc_record *r)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "cause.h"
 #include "deadline.h"
 #include "node.h"
 #include "path.h"
@@ -141,6 +142,12 @@ int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 	while ((ret = uc_ctrl_start_user_recovery(ctrl, id, err)) == -EBUSY &&
 	       uc_left_ms(deadline) > 0)
 		uc_sleep_ms(LOOK_MS);
+	if (ret == -EBUSY) {
+		char path[64];
+
+		uc_node_char_path(host, id, path, sizeof(path));
+		return uc_fail_open(err, host, path, EBUSY);
+	}
 	/* Before 6.16: begun already, by a handler that died before it had fetched anything. */
 	return ret == -EINVAL ? 0 : ret;
 }

@@ -39,12 +39,8 @@ static int kernel_ctrl_open(const struct uc_host *host, void **ret_conn)
 		goto free_conn;
 	}
 	ret = io_uring_queue_init(CTRL_ENTRIES, &conn->ring, IORING_SETUP_SQE128);
-	if (ret < 0) {
-		/* Told apart from the device's own EPERM: see uc_ctrl_open(). */
-		if (ret == -EPERM)
-			ret = -ENOSYS;
+	if (ret < 0)
 		goto close_fd;
-	}
 	*ret_conn = conn;
 	return 0;
 
@@ -129,6 +125,16 @@ static int kernel_ctrl_call(void *arg, uint32_t op, const struct ublksrv_ctrl_cm
 	return ret == -ETIMEDOUT ? cancel(conn, conn->seq) : ret;
 }
 
+static int kernel_ring_probe(void)
+{
+	struct io_uring ring;
+	int ret = io_uring_queue_init(CTRL_ENTRIES, &ring, IORING_SETUP_SQE128);
+
+	if (ret == 0)
+		io_uring_queue_exit(&ring);
+	return ret;
+}
+
 static int ring_open(struct io_uring *ring, unsigned entries)
 {
 	/* Best first; older kernels answer EINVAL to a flag that they do not know. */
@@ -178,6 +184,7 @@ const struct uc_transport uc_transport_kernel = {
 	.ctrl_open = kernel_ctrl_open,
 	.ctrl_call = kernel_ctrl_call,
 	.ctrl_close = kernel_ctrl_close,
+	.ring_probe = kernel_ring_probe,
 	.ring_init = kernel_ring_init,
 	.ring_submit = kernel_ring_submit,
 	.ring_exit = kernel_ring_exit,

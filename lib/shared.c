@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "cleanup.h"
 
 /* drivers/block/ublk_drv.c: UBLK_SHMEM_BUF_SIZE_MAX */
@@ -44,8 +45,10 @@ int uc_shared_open(const char *path, struct uc_shared *ret_shared, struct uc_err
 	void *map;
 	int ret;
 
-	if (fd < 0)
-		return uc_fail_errno(err, errno, "--shared-memory: cannot open %s", path);
+	if (fd < 0) {
+		(void)uc_fail_file(err, path, errno);
+		return uc_wrap(err, "--shared-memory");
+	}
 	ret = check_file(fd, path, &size, err);
 	if (ret < 0)
 		return ret;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "cleanup.h"
 
 static void stats_path(const struct uc_host *host, uint32_t id, char *buf, size_t size)
@@ -87,7 +88,7 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads
 	(void)unlink(path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return uc_fail_errno(err, errno, "%s", path);
+		return uc_fail_open(err, host, path, errno);
 	/* Reserved now: a full file system must not turn into SIGBUS in a queue thread. */
 	int ret = posix_fallocate(fd, 0, (off_t)size);
 	if (ret) {

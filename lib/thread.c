@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "deadline.h"
 #include "log.h"
 #include "queue.h"
@@ -95,6 +96,18 @@ static int alloc_ios(struct uc_queue *queue, struct uc_error *err)
 	return 0;
 }
 
+static int explain_ring(const struct uc_queue *queue, int errnum, struct uc_error *err)
+{
+	struct uc_cause cause;
+
+	if (errnum != EPERM && errnum != ENOSYS)
+		return uc_fail(err, UC_FAILED, errnum, "queue %u: cannot make an io_uring: %s",
+			       queue->qid, uc_errno_text(errnum));
+	uc_cause_io_uring(queue->setup->host, errnum, &cause);
+	(void)uc_fail_cause(err, &cause);
+	return uc_wrap(err, "queue %u", queue->qid);
+}
+
 static int open_ring(struct uc_queue *queue, struct uc_error *err)
 {
 	const struct uc_queue_setup *setup = queue->setup;
@@ -105,9 +118,7 @@ static int open_ring(struct uc_queue *queue, struct uc_error *err)
 	memcpy(fds + 1, target->fds, target->nr_fds * sizeof(fds[0]));
 	ret = setup->host->transport->ring_init(&queue->ring, setup->depth, fds, 1 + target->nr_fds,
 						setup->path->fixed ? setup->depth : 0);
-	return ret < 0 ? uc_fail(err, UC_FAILED, -ret, "queue %u: cannot make an io_uring: %s",
-				 queue->qid, uc_errno_text(-ret))
-		       : 0;
+	return ret < 0 ? explain_ring(queue, -ret, err) : 0;
 }
 
 static void pin_thread(const struct uc_queue *queue)

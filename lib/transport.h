@@ -27,6 +27,9 @@ struct uc_transport {
 
 	void (*ctrl_close)(void *conn);
 
+	/* Whether rings can be made: what ctrl_open says may be of its ring or of the node. */
+	int (*ring_probe)(void);
+
 	/*
 	 * Makes the ring of one queue, to be called in the thread that will use it. fds become
 	 * the ring's fixed files in their order; fds[0] is the device's character device. nr_bufs

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cause.h"
 #include "cleanup.h"
 #include "loop.h"
 #include "size.h"
@@ -162,7 +163,7 @@ static int explain_open(const char *file, int errnum, struct uc_error *err)
 		return uc_fail(err, UC_DIFFERS, errnum,
 			       "%s: %s already; leave out --create to use it", file,
 			       uc_errno_text(errnum));
-	return uc_fail_errno(err, errnum, "%s", file);
+	return uc_fail_file(err, file, errnum);
 }
 
 static int create_file(struct loop_target *t, const struct loop_config *c, struct uc_error *err)

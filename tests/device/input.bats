@@ -81,7 +81,7 @@ load helpers
 	# The binary may lie where others cannot reach it.
 	cp "$UBLKCTL" /var/tmp/ublkctl-nobody
 	defer rm -f /var/tmp/ublkctl-nobody
-	refused 4 "run as root" setpriv --reuid 65534 --clear-groups /var/tmp/ublkctl-nobody add -t null
+	refused 4 "user 65534 is not root (Permission denied); run 'sudo -s'" setpriv --reuid 65534 --clear-groups /var/tmp/ublkctl-nobody add -t null
 	must_fail 4 setpriv --reuid 65534 --clear-groups /var/tmp/ublkctl-nobody del "$id"
 	listed 'length == 1 and .[0].state == "LIVE"'
 }

@@ -257,6 +257,7 @@ struct uc_host model_host(unsigned timeout_ms)
 		.dev_dir = paths.dev,
 		.sys_dir = paths.sys,
 		.run_dir = paths.run,
+		.root = paths.root,
 		.transport = &uc_transport_model,
 		.timeout_ms = timeout_ms,
 	};
@@ -397,5 +398,6 @@ const struct uc_transport uc_transport_model = {
 	.ctrl_close = model_ctrl_close,
 	.ring_init = model_ring_init,
 	.ring_submit = model_ring_submit,
+	.ring_probe = model_ring_probe,
 	.ring_exit = model_ring_exit,
 };

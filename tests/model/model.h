@@ -97,6 +97,7 @@ void model_feed(uint64_t count, uint32_t op_flags, uint32_t nr_sectors);
 #define MODEL_OP_CTRL_OPEN   1U
 #define MODEL_OP_RING_INIT   2U
 #define MODEL_OP_RING_SUBMIT 3U
+#define MODEL_OP_RING_PROBE  4U
 #define MODEL_OP_SQE(opcode) (0x100U + (opcode)) /* an IORING_OP_* on a ring */
 
 /*

@@ -262,6 +262,7 @@ int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, uns
 		    unsigned nr_bufs);
 int model_ring_submit(struct io_uring *ring, unsigned wait);
 void model_ring_exit(struct io_uring *ring);
+int model_ring_probe(void);
 unsigned model_ring_room(const struct model_ring *r);
 void model_ring_post(struct model_ring *r, uint64_t user_data, int res);
 

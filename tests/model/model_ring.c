@@ -223,6 +223,16 @@ int model_ring_init(struct io_uring *ring, unsigned entries, const int *fds, uns
 	return 0;
 }
 
+int model_ring_probe(void)
+{
+	int ret;
+
+	model_lock();
+	ret = -model_take_fault(MODEL_OP_RING_PROBE);
+	model_unlock();
+	return ret;
+}
+
 void model_ring_exit(struct io_uring *ring)
 {
 	struct model_ring *r = ring_of(ring);
