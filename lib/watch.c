@@ -190,7 +190,7 @@ static void hear_handler(struct uc_watch *w, uint32_t id)
 	struct uc_seen *s = find(w, id);
 	struct pollfd ended = {.fd = s ? s->pidfd : -1, .events = POLLIN};
 
-	if (poll(&ended, 1, 0) <= 0)
+	if (!s || poll(&ended, 1, 0) <= 0)
 		return;
 	(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, s->pidfd, NULL);
 	uc_seen_end_handler(s, w->options);
