@@ -28,8 +28,10 @@ struct await {
 	const struct uc_host *host;
 	const char *text;
 	enum uc_await_state want;
+	unsigned timeout_ms;
 	uint64_t deadline;
-	bool found; /* the device had this id and cookie when it was first seen */
+	struct uc_ctrl *ctrl; /* NULL while there is no device */
+	bool found;           /* the device had this id and cookie when it was first seen */
 	uint32_t id;
 	uint64_t cookie;
 	char now[UC_ERROR_TEXT]; /* how it is instead */
@@ -90,6 +92,8 @@ static bool reads(struct await *a, const struct uc_device *d)
 static int judge_absent(struct await *a, const struct uc_error *why, struct uc_error *err)
 {
 	a->found = false;
+	uc_ctrl_close(a->ctrl);
+	a->ctrl = NULL;
 	if (a->want == UC_AWAIT_REMOVED)
 		return 1;
 	snprintf(a->now, sizeof(a->now), "there is no device '%.64s'", a->text);
@@ -111,13 +115,12 @@ static int judge(struct await *a, const struct uc_device *d)
 /* The device that the text named when it was first looked for; later ones only if it has gone. */
 static int find(struct await *a, struct uc_device *ret_device, struct uc_error *err)
 {
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	int ret = a->found ? 0 : uc_device_parse(a->host, a->text, &a->id, err);
 
+	if (ret == 0 && !a->ctrl)
+		ret = uc_ctrl_open(a->host, &a->ctrl, err);
 	if (ret == 0)
-		ret = uc_ctrl_open(a->host, &ctrl, err);
-	if (ret == 0)
-		ret = uc_device_get(a->host, ctrl, a->id, ret_device, err);
+		ret = uc_device_get(a->host, a->ctrl, a->id, ret_device, err);
 	if (ret == 0 && a->found && ret_device->info.ublksrv_flags != a->cookie)
 		return uc_fail(err, UC_NO_DEVICE, ENODEV,
 			       "device %u was deleted, and another has its id", a->id);
@@ -142,6 +145,29 @@ static int look(struct await *a, struct uc_error *err)
 	return judge(a, &d);
 }
 
+static int wait_for(struct await *a, struct uc_watch *watch, struct uc_error *err)
+{
+	bool watched = false;
+	int ret;
+
+	while ((ret = look(a, err)) == 0) {
+		const unsigned left = uc_left_ms(a->deadline);
+
+		if (left == 0)
+			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "%s, not %s, after %u s", a->now,
+				       states[a->want].name, a->timeout_ms / 1000);
+		/* From now on also its handler is listened to. */
+		if (a->found && !watched)
+			ret = uc_watch_only(watch, a->id, err);
+		else
+			ret = uc_watch_step(watch, (int)left, err);
+		if (ret < 0)
+			return ret;
+		watched = a->found;
+	}
+	return ret < 0 ? ret : 0;
+}
+
 int uc_await(const struct uc_host *host, const char *text, enum uc_await_state state,
 	     unsigned timeout_ms, struct uc_error *err)
 {
@@ -151,26 +177,13 @@ int uc_await(const struct uc_host *host, const char *text, enum uc_await_state s
 		.host = host,
 		.text = text,
 		.want = state,
+		.timeout_ms = timeout_ms,
 		.deadline = uc_deadline(timeout_ms),
 	};
-	bool watched = false;
-	unsigned left;
 	int ret = uc_watch_open(host, &options, &watch, err);
 
-	while (ret == 0) {
-		ret = look(&a, err);
-		left = uc_left_ms(a.deadline);
-		if (ret)
-			break;
-		if (left == 0)
-			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "%s, not %s, after %u s", a.now,
-				       states[state].name, timeout_ms / 1000);
-		/* From now on also its handler is listened to. */
-		if (a.found && !watched)
-			ret = uc_watch_only(watch, a.id, err);
-		else
-			ret = uc_watch_step(watch, (int)left, err);
-		watched = a.found;
-	}
-	return ret < 0 ? ret : 0;
+	if (ret == 0)
+		ret = wait_for(&a, watch, err);
+	uc_ctrl_close(a.ctrl);
+	return ret;
 }

@@ -114,12 +114,12 @@ int uc_seen_look(struct uc_seen *s, const struct uc_host *host, struct uc_ctrl *
 	int ret = uc_device_get(host, ctrl, s->id, &d, NULL);
 
 	s->look = false;
-	/* On its way up or down: soon it will be there. */
-	if (ret < 0 || (d.info.state == UBLK_S_DEV_DEAD) == d.has_node)
+	/* On its way up or down (without a size): soon it will be there. */
+	if (ret < 0 || (d.info.state == UBLK_S_DEV_DEAD) != (d.size == 0))
 		return ret;
 	if (d.record_state == UC_RECORD_OK)
 		memcpy(s->name, d.record.name, sizeof(s->name));
-	see_block(s, d.has_node, d.size, o);
+	see_block(s, d.size > 0, d.size, o);
 	see_handler(s, host, &d.info, o);
 	if (d.info.state != s->state) {
 		s->state = d.info.state;

@@ -26,6 +26,7 @@ struct uc_watch {
 	const struct uc_host *host;
 	const struct uc_watch_options *options;
 	struct uc_uevent *events; /* NULL: there are none */
+	struct uc_ctrl *ctrl;     /* NULL while there is no device: the module may be unloaded */
 	int epoll_fd;
 	int inotify_fd;
 	int records; /* inotify's number for the runtime directory; -1: it is not there */
@@ -221,10 +222,20 @@ static int synchronise(struct uc_watch *w, struct uc_error *err)
 	return ret;
 }
 
-static void look_at(struct uc_watch *w, struct uc_seen *s, struct uc_ctrl *ctrl)
+static void close_ctrl(struct uc_watch *w)
 {
-	int ret = uc_seen_look(s, w->host, ctrl, w->options);
+	uc_ctrl_close(w->ctrl);
+	w->ctrl = NULL;
+}
 
+static void look_at(struct uc_watch *w, struct uc_seen *s)
+{
+	int ret = -ENXIO;
+
+	if (w->ctrl || uc_ctrl_open(w->host, &w->ctrl, NULL) == 0)
+		ret = uc_seen_look(s, w->host, w->ctrl, w->options);
+	if (ret == -ETIMEDOUT)
+		close_ctrl(w);
 	/* Else an event is on its way that says so, perhaps behind others. */
 	if (ret == -ENODEV && (w->sync || !w->events))
 		uc_seen_remove(s, w->options);
@@ -232,25 +243,20 @@ static void look_at(struct uc_watch *w, struct uc_seen *s, struct uc_ctrl *ctrl)
 		s->polled = poll_file(w, s->pidfd, EPOLLIN, SOURCE_HANDLER, s->id) == 0;
 }
 
-/* The control device is not kept open: the module could not be unloaded. */
 static void look(struct uc_watch *w)
 {
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-
 	for (size_t i = 0; i < w->count; i++) {
 		struct uc_seen *s = &w->seen[i];
 
-		if (s->gone)
-			continue;
-		if (s->removed && uc_left_ms(s->patience) == 0)
+		if (!s->gone && s->removed && uc_left_ms(s->patience) == 0)
 			uc_seen_forget(s, w->options);
-		if (!s->look || s->removed)
-			continue;
-		if (ctrl || uc_ctrl_open(w->host, &ctrl, NULL) == 0)
-			look_at(w, s, ctrl);
+		if (s->look && !s->removed && !s->gone)
+			look_at(w, s);
 	}
 	w->sync = false;
 	sweep(w);
+	if (w->count == 0)
+		close_ctrl(w);
 }
 
 /* Nobody tells of what becomes of those. */
@@ -290,10 +296,24 @@ static void plan_next_look(struct uc_watch *w, bool looked)
 		w->next_look = uc_deadline(w->pause_ms);
 }
 
+static int sleep_until_event(struct uc_watch *w, int timeout_ms, struct epoll_event *ready)
+{
+	const uint64_t end = uc_deadline(timeout_ms < 0 ? 0 : (unsigned)timeout_ms);
+	int count;
+
+	/* Not only signals interrupt: what a closed ring leaves behind does, too. */
+	do {
+		if (timeout_ms > 0)
+			timeout_ms = (int)uc_left_ms(end);
+		count = epoll_wait(w->epoll_fd, ready, MAX_EVENTS, next_pause(w, timeout_ms));
+	} while (count < 0 && errno == EINTR);
+	return count;
+}
+
 int uc_watch_step(struct uc_watch *w, int timeout_ms, struct uc_error *err)
 {
 	struct epoll_event ready[MAX_EVENTS];
-	int count = epoll_wait(w->epoll_fd, ready, MAX_EVENTS, next_pause(w, timeout_ms));
+	const int count = sleep_until_event(w, timeout_ms, ready);
 	const bool due = uc_left_ms(w->next_look) == 0;
 	bool stop = false;
 	int ret;
@@ -415,6 +435,7 @@ void uc_watch_close(struct uc_watch *w)
 		uc_seen_free(&w->seen[i]);
 	free(w->seen);
 	uc_uevent_close(w->events);
+	uc_ctrl_close(w->ctrl);
 	uc_cleanup_close(&w->inotify_fd);
 	uc_cleanup_close(&w->epoll_fd);
 	free(w);
