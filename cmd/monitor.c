@@ -188,6 +188,10 @@ static void tell_text(struct monitor *m, const char *time, const char *device,
 	describe(event, what, sizeof(what));
 	snprintf(line, sizeof(line), "%s %s%s%s%s: %s", time, device, named ? " (" : "",
 		 event->name, named ? ")" : "", what);
+	/* A record may say anything; it stays one line, and no terminal's command. */
+	for (char *c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
 	write_line(m, line);
 }
 

@@ -288,12 +288,16 @@ static int next_pause(struct uc_watch *w, int timeout_ms)
 
 static void plan_next_look(struct uc_watch *w, bool looked)
 {
+	uint64_t next;
+
 	if (w->heard)
 		w->pause_ms = SOON_MS;
 	else if (looked)
 		w->pause_ms = w->pause_ms * 2 < SLOW_MS ? w->pause_ms * 2 : SLOW_MS;
-	if (w->heard || looked)
-		w->next_look = uc_deadline(w->pause_ms);
+	next = uc_deadline(w->pause_ms);
+	/* Never put off, however often something is heard. */
+	if (looked || next < w->next_look)
+		w->next_look = next;
 }
 
 static int sleep_until_event(struct uc_watch *w, int timeout_ms, struct epoll_event *ready)

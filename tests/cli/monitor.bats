@@ -122,6 +122,14 @@ $dev (disk): stopped"
 	wait_until 10 telling removed
 }
 
+@test "monitor: a record that says anything stays one line" {
+	works add -t null --name disk
+	jq '.name = "a\nb\u001bc"' "$root/run/0.json" >"$tmp/record"
+	cp "$tmp/record" "$root/run/0.json"
+	monitoring
+	grep -qF ' (a?b?c): present, LIVE' "$tmp/log"
+}
+
 @test "monitor: no driver yet" {
 	UBLKCTL_MODEL_DRIVER=missing monitoring
 	kill "$monitor"

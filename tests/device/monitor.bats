@@ -29,8 +29,26 @@ ended() {
 }
 gone_or_dead() { [[ ! -e /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]]; }
 
+# waits_for STATE DEVICE [OPTION...]: in the background; sets waiter
+waits_for() {
+	"$UBLKCTL" wait --state "$1" -t 30 "${@:2}" >"$tmp/waited" 2>&1 3>&- &
+	waiter=$!
+	defer end_process "$waiter"
+	wait_until 30 asleep "$waiter"
+}
+asleep() { [[ $(<"/proc/$1/wchan") == *poll* ]]; }
+
+# waited: it has ended well, with nothing to say
+waited() {
+	ended 0 "$waiter"
+	same "$(<"$tmp/waited")" ''
+}
+
+# without_last_states: those expected between the last two handlers
+without_last_states() { tac "$tmp/expected" | awk '!(/ is / && n++ < 2)' | tac; }
+
 @test "a whole life: add, resize, kill -9, recover, upgrade, del" {
-	local pids=() size=16M
+	local pids=()
 	truncate -s 16M "$tmp/image"
 	monitoring
 	add_device -t loop -f "$tmp/image" --recovery reissue --name disk
@@ -67,7 +85,8 @@ gone_or_dead() { [[ ! -e /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]]; }
 		echo "handler ${pids[2]} ended"
 		echo "removed"
 	} | sed "2,\$s|^|$dev (disk): |" >"$tmp/expected"
-	told | diff "$tmp/expected" -
+	# While upgrade has its turn, the monitor may not get to see what lasts some milliseconds only.
+	told | diff "$tmp/expected" - || told | diff <(without_last_states) -
 	if grep -vE '^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}[+-][01][0-9]:[0-5][0-9] ' "$tmp/log"; then
 		false
 	fi
@@ -132,18 +151,26 @@ rests() {
 	[[ $(work "$1") == "$before" ]]
 }
 
-@test "at rest it sleeps, and with a dead device it looks once a second" {
+# seldom PID: once it has become patient it is woken hardly more than once a second
+seldom() {
 	local before
+	sleep 2
+	before=$(woken "$1")
+	sleep 2
+	(($(woken "$1") - before <= 12))
+}
+
+@test "at rest it sleeps, and with a dead device it looks once a second, as wait does" {
 	add_device -t null
 	monitoring
 	# Others' events may wake it, for example what udev has to do with the new device.
 	wait_until 60 rests "$monitor"
+	waits_for dead "$id"
+	seldom "$waiter"
 	kill -KILL "$pid"
 	wait_until 30 telling stopped
-	sleep 2	# until it looks no more often
-	before=$(woken "$monitor")
-	sleep 2
-	(($(woken "$monitor") - before <= 12))
+	waited
+	seldom "$monitor"
 }
 
 @test "it ends with its reader" {
@@ -154,49 +181,34 @@ rests() {
 
 # --- wait ---
 
-# waits_for STATE DEVICE [OPTION...]: in the background; sets waiter
-waits_for() {
-	"$UBLKCTL" wait --state "$1" -t 30 "${@:2}" >"$tmp/waited" 2>&1 3>&- &
-	waiter=$!
-	defer end_process "$waiter"
-	wait_until 30 asleep "$waiter"
-}
-asleep() { [[ $(<"/proc/$1/wchan") == *poll* ]]; }
-
-# done_soon: in less than what a look now and then would take, where the kernel tells
-done_soon() {
-	ended 0 "$waiter"
-	same "$(<"$tmp/waited")" ''
-}
-
 @test "wait: each state, and what is already so" {
 	local mode state
 	for mode in reissue fail; do
 		new_kernel || [[ $mode != fail ]] || continue
 		waits_for live disk
 		add_device -t ramdisk --size 16M --recovery "$mode" --name disk
-		done_soon
+		waited
 		state=quiesced
 		if [[ $mode == fail ]]; then state=fail-io; fi
 		waits_for "$state" "$id"
 		kill -KILL "$pid"
-		done_soon
+		waited
 		within 20 ublkctl wait --state "${state^^}" "$dev"
 		refused 9 "device $id is " ublkctl wait --state live -t 1 disk
 		waits_for live disk
 		run_check ublkctl recover "$id"
-		done_soon
+		waited
 		reads "$dev"
 		waits_for removed disk
 		run_check ublkctl del "$id"
-		done_soon
+		waited
 		within 20 ublkctl wait --state removed "$id"
 		refused 6 "device $id does not exist" ublkctl wait --state "$state" "$id"
 	done
 	add_device -t null
 	waits_for dead "$dev"
 	kill -KILL "$pid"
-	done_soon
+	waited
 }
 
 @test "wait: the time is over" {
@@ -212,7 +224,7 @@ done_soon() {
 	refused 9 "device $id is LIVE, but $dev does not read" ublkctl wait --state live --timeout 1 disk
 	waits_for live disk
 	kill -CONT "$pid"
-	done_soon
+	waited
 }
 
 @test "wait: twenty at once" {
