@@ -107,8 +107,8 @@ static int judge(struct await *a, const struct uc_device *d)
 {
 	if (d->info.state == states[a->want].state)
 		return a->want != UC_AWAIT_LIVE || reads(a, d);
-	snprintf(a->now, sizeof(a->now), "device %u is %s", d->info.dev_id,
-		 uc_device_state_name(d->info.state));
+	snprintf(a->now, sizeof(a->now), "device %u is %s, not %s", d->info.dev_id,
+		 uc_device_state_name(d->info.state), states[a->want].name);
 	return 0;
 }
 
@@ -154,8 +154,8 @@ static int wait_for(struct await *a, struct uc_watch *watch, struct uc_error *er
 		const unsigned left = uc_left_ms(a->deadline);
 
 		if (left == 0)
-			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "%s, not %s, after %u s", a->now,
-				       states[a->want].name, a->timeout_ms / 1000);
+			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "after %u s %s",
+				       a->timeout_ms / 1000, a->now);
 		/* From now on also its handler is listened to. */
 		if (a->found && !watched)
 			ret = uc_watch_only(watch, a->id, err);

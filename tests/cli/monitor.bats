@@ -198,12 +198,12 @@ waited() {
 @test "wait --state quiesced abc" { refused 6 "wait: there is no device 'abc'; 'ublkctl list' shows those that there are"; }
 @test "wait --state removed 7" { works wait --state removed 7; }
 @test "wait --state removed abc" { works wait --state removed abc; }
-@test "wait --state live --timeout 1 7" { refused 9 "wait: there is no device '7', not LIVE, after 1 s"; }
-@test "--timeout 1 wait --state live abc" { refused 9 "wait: there is no device 'abc', not LIVE, after 1 s"; }
+@test "wait --state live --timeout 1 7" { refused 9 "wait: after 1 s there is no device '7'"; }
+@test "--timeout 1 wait --state live abc" { refused 9 "wait: after 1 s there is no device 'abc'"; }
 @test "wait: no driver" {
 	export UBLKCTL_MODEL_DRIVER=missing
 	works wait --state removed 0
-	refused 9 "wait: there is no device '0', not LIVE, after 1 s" wait --state live -t 1 0
+	refused 9 "wait: after 1 s there is no device '0'" wait --state live -t 1 0
 	refused 5 'wait: */ublk-control: the ublk driver is not available *' wait --state dead 0
 }
 @test "wait: not allowed" {
@@ -220,8 +220,8 @@ waited() {
 	done
 	rm -r "$root/dev/ublk"
 	works wait -s LIVE -n disk
-	refused 9 'wait: device 0 is LIVE, not QUIESCED, after 1 s' wait --state quiesced -t 1 disk
-	refused 9 'wait: device 0 is LIVE, not REMOVED, after 1 s' wait --state removed -t 1 0
+	refused 9 'wait: after 1 s device 0 is LIVE, not QUIESCED' wait --state quiesced -t 1 disk
+	refused 9 'wait: after 1 s device 0 is LIVE, not REMOVED' wait --state removed -t 1 0
 }
 
 @test "wait: each state" {
@@ -231,7 +231,7 @@ waited() {
 	waits_for QUIESCED disk
 	kill -9 "$(shown .pid)"
 	waited
-	refused 9 'wait: device 0 is QUIESCED, not LIVE, after 1 s' wait --state live -t 1 0
+	refused 9 'wait: after 1 s device 0 is QUIESCED, not LIVE' wait --state live -t 1 0
 	waits_for Live "$root/dev/ublkb0"
 	works recover 0
 	waited

@@ -194,7 +194,7 @@ seldom() {
 		kill -KILL "$pid"
 		waited
 		within 20 ublkctl wait --state "${state^^}" "$dev"
-		refused 9 "device $id is " ublkctl wait --state live -t 1 disk
+		refused 9 "after 1 s device $id is " ublkctl wait --state live -t 1 disk
 		waits_for live disk
 		run_check ublkctl recover "$id"
 		waited
@@ -213,15 +213,15 @@ seldom() {
 
 @test "wait: the time is over" {
 	add_device -t ramdisk --size 16M --name disk
-	refused 9 "device $id is LIVE, not QUIESCED, after 1 s" ublkctl wait --state quiesced --timeout 1 disk
-	refused 9 "device $id is LIVE, not REMOVED, after 1 s" ublkctl --timeout 1 wait --state removed disk
-	refused 9 "there is no device 'other', not LIVE, after 1 s" ublkctl wait --state live --timeout 1 other
+	refused 9 "after 1 s device $id is LIVE, not QUIESCED" ublkctl wait --state quiesced --timeout 1 disk
+	refused 9 "after 1 s device $id is LIVE, not REMOVED" ublkctl --timeout 1 wait --state removed disk
+	refused 9 "after 1 s there is no device 'other'" ublkctl wait --state live --timeout 1 other
 	# While udev has it open, what it has read is in the page cache.
 	wait_until 30 udevadm settle
 	kill -STOP "$pid"
 	defer kill -CONT "$pid"
 	wait_until 30 stopped "$pid"
-	refused 9 "device $id is LIVE, but $dev does not read" ublkctl wait --state live --timeout 1 disk
+	refused 9 "after 1 s device $id is LIVE, but $dev does not read" ublkctl wait --state live --timeout 1 disk
 	waits_for live disk
 	kill -CONT "$pid"
 	waited
