@@ -182,31 +182,31 @@ seldom() {
 # --- wait ---
 
 @test "wait: each state, and what is already so" {
-	local mode state
-	for mode in reissue fail; do
-		new_kernel || [[ $mode != fail ]] || continue
-		waits_for live disk
-		add_device -t ramdisk --size 16M --recovery "$mode" --name disk
-		waited
-		state=quiesced
-		if [[ $mode == fail ]]; then state=fail-io; fi
-		waits_for "$state" "$id"
-		kill -KILL "$pid"
-		waited
-		within 20 ublkctl wait --state "${state^^}" "$dev"
-		refused 9 "after 1 s device $id is " ublkctl wait --state live -t 1 disk
-		waits_for live disk
-		run_check ublkctl recover "$id"
-		waited
-		reads "$dev"
-		waits_for removed disk
-		run_check ublkctl del "$id"
-		waited
-		within 20 ublkctl wait --state removed "$id"
-		refused 6 "device $id does not exist" ublkctl wait --state "$state" "$id"
-	done
-	add_device -t null
-	waits_for dead "$dev"
+	waits_for live disk
+	add_device -t ramdisk --size 16M --recovery reissue --name disk
+	waited
+	waits_for quiesced "$id"
+	kill -KILL "$pid"
+	waited
+	within 20 ublkctl wait --state QUIESCED "$dev"
+	refused 9 "after 1 s device $id is QUIESCED, not LIVE" ublkctl wait --state live -t 1 disk
+	waits_for live disk
+	run_check ublkctl recover "$id"
+	waited
+	reads "$dev"
+	waits_for removed disk
+	run_check ublkctl del "$id"
+	waited
+	within 20 ublkctl wait --state removed "$id"
+	refused 6 "device $id does not exist" ublkctl wait --state quiesced "$id"
+	dies dead none
+	if new_kernel; then dies fail-io fail; fi
+}
+
+# dies STATE MODE: a device of that recovery mode is in that state afterwards
+dies() {
+	add_device -t null --recovery "$2"
+	waits_for "$1" "$dev"
 	kill -KILL "$pid"
 	waited
 }
