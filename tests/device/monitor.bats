@@ -243,7 +243,7 @@ dies() {
 		pids+=($!)
 		defer end_process $!
 	done
-	for i in "${pids[@]}"; do wait_until 30 asleep "$i"; done
+	wait_until 30 asleep "${pids[19]}"
 	run_check ublkctl del disk
 	for i in "${pids[@]}"; do ended 0 "$i"; done
 }
