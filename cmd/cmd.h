@@ -26,12 +26,14 @@ extern const struct command features_command;
 extern const struct command gc_command;
 extern const struct command help_command;
 extern const struct command list_command;
+extern const struct command monitor_command;
 extern const struct command recover_command;
 extern const struct command resize_command;
 extern const struct command set_command;
 extern const struct command show_command;
 extern const struct command targets_command;
 extern const struct command upgrade_command;
+extern const struct command wait_command;
 
 /* All commands in the order of listings, ended by NULL. */
 extern const struct command *const commands[];

@@ -28,8 +28,7 @@ const char *uc_device_state_name(unsigned state)
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }
 
-/* A whole string of decimal digits, up to the greatest id. */
-static bool parse_id(const char *text, uint32_t *ret_id)
+bool uc_device_parse_id(const char *text, uint32_t *ret_id)
 {
 	unsigned long id;
 	char *end;
@@ -83,7 +82,8 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 	while (dir && (entry = readdir(dir))) {
 		uint32_t id;
 
-		if (strncmp(entry->d_name, "ublkc", 5) != 0 || !parse_id(entry->d_name + 5, &id))
+		if (strncmp(entry->d_name, "ublkc", 5) != 0 ||
+		    !uc_device_parse_id(entry->d_name + 5, &id))
 			continue;
 		if (append_id(&ids, &count, id) < 0)
 			return uc_fail_errno(err, ENOMEM, "the list of devices");
@@ -183,10 +183,13 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
 		    struct uc_error *err)
 {
+	static const char by_name[] = "ublk/by-name/";
+	struct uc_device device = {0};
 	char resolved[PATH_MAX];
 	const char *name = text;
+	const char *called = text;
 
-	if (parse_id(text, ret_id))
+	if (uc_device_parse_id(text, ret_id))
 		return 0;
 	if (strchr(text, '/')) {
 		/* A link of udev's, say; one that is gone may still be named by its path. */
@@ -194,13 +197,14 @@ int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_
 			name = resolved;
 		if (strncmp(name, host->dev_dir, strlen(host->dev_dir)) == 0)
 			name += strlen(host->dev_dir) + 1;
+		if (strncmp(name, by_name, strlen(by_name)) == 0)
+			called = name + strlen(by_name);
 	}
 	if ((strncmp(name, "ublkb", 5) == 0 || strncmp(name, "ublkc", 5) == 0) &&
-	    parse_id(name + 5, ret_id))
+	    uc_device_parse_id(name + 5, ret_id))
 		return 0;
-	if (uc_name_is_valid(text)) {
-		struct uc_device device;
-		int ret = uc_name_find(host, text, &device, err);
+	if (uc_name_is_valid(called)) {
+		int ret = uc_name_find(host, called, &device, err);
 
 		*ret_id = device.info.dev_id;
 		return ret;

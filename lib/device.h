@@ -56,6 +56,9 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
 		    struct uc_error *err);
 
+/* The same from a whole string of decimal digits alone. */
+bool uc_device_parse_id(const char *text, uint32_t *ret_id);
+
 /* One unsigned number out of /sys/block/ublkbN/<attr>; 0 when it is not there. */
 uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr);
 

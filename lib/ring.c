@@ -188,4 +188,5 @@ const struct uc_transport uc_transport_kernel = {
 	.ring_init = kernel_ring_init,
 	.ring_submit = kernel_ring_submit,
 	.ring_exit = kernel_ring_exit,
+	.uevents = true,
 };

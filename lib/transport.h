@@ -3,6 +3,7 @@
 #define UC_TRANSPORT_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ublk_abi.h"
@@ -42,6 +43,9 @@ struct uc_transport {
 	int (*ring_submit)(struct io_uring *ring, unsigned wait);
 
 	void (*ring_exit)(struct io_uring *ring);
+
+	/* The kernel tells of its devices by uevents. */
+	bool uevents;
 };
 
 /* The kernel's driver, over io_uring passthrough commands. */
