@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "log.h"
 
 /* user_data of an SQE: the tag, and whose it is: the driver's (0), the target's, the path's ... */
@@ -22,12 +23,38 @@ const struct uc_target *uc_queue_target(const struct uc_queue *queue)
 	return queue->setup->target;
 }
 
+static enum uc_class class_of(const struct ublksrv_io_desc *iod)
+{
+	switch (ublksrv_get_op(iod)) {
+	case UBLK_IO_OP_READ:
+		return UC_CLASS_READ;
+	case UBLK_IO_OP_WRITE:
+		return UC_CLASS_WRITE;
+	default:
+		return UC_CLASS_OTHER;
+	}
+}
+
+/*
+ * To be called before answers are submitted, since a client may have them while that is being done:
+ * their service ends now. One look at the clock for all.
+ */
+static void count_service(struct uc_queue *queue)
+{
+	const uint64_t now = queue->answered ? uc_now() : 0;
+
+	for (const struct uc_io *io = queue->answered; io; io = io->next)
+		uc_histogram_count(&queue->stats->service[class_of(io->iod)], now - io->begun);
+	queue->answered = NULL;
+}
+
 struct io_uring_sqe *uc_io_sqe(struct uc_queue *queue)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&queue->ring);
 
 	/* There is room for one of each tag; batches and the timer take some besides. */
 	if (!sqe) {
+		count_service(queue);
 		queue->setup->host->transport->ring_submit(&queue->ring, 0);
 		sqe = io_uring_get_sqe(&queue->ring);
 	}
@@ -147,8 +174,11 @@ static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_des
 /* From the driver's first word of a request to its commit the tag is ours. */
 static void hold(struct uc_queue *queue, struct uc_io *io)
 {
-	queue->held += !io->held;
+	if (io->held)
+		return;
+	queue->held++;
 	io->held = true;
+	io->begun = queue->now;
 }
 
 static void give_up(struct uc_queue *queue, struct uc_io *io)
@@ -160,6 +190,8 @@ static void give_up(struct uc_queue *queue, struct uc_io *io)
 static void commit(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	count_end(queue->stats, io->iod, res);
+	io->next = queue->answered;
+	queue->answered = io;
 	if (queue->setup->path->batch)
 		uc_batch_commit(queue, io, res);
 	else
@@ -232,7 +264,10 @@ static void tag_lost(struct uc_queue *queue, struct uc_io *io, int res)
 
 static void on_batch_tag(struct uc_queue *queue, uint16_t tag)
 {
-	on_request(queue, &queue->ios[tag]);
+	struct uc_io *io = &queue->ios[tag];
+
+	io->begun = queue->now;
+	on_request(queue, io);
 }
 
 static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
@@ -251,14 +286,19 @@ static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 
 static void handle_completions(struct uc_queue *queue)
 {
+	const unsigned ready = io_uring_cq_ready(&queue->ring);
 	struct io_uring_cqe *cqe;
 	bool timer = false;
 	unsigned seen = 0;
 	unsigned head;
 
+	/* After `ready`: no request that is taken below was sent later than this. */
+	queue->now = uc_now();
 	io_uring_for_each_cqe (&queue->ring, head, cqe) {
 		struct uc_io *io = &queue->ios[cqe->user_data & DATA_TAG_MASK];
 
+		if (seen == ready)
+			break;
 		if (cqe->user_data & DATA_TARGET)
 			take_result(queue, io,
 				    queue->setup->target->ops->io_event(queue, io, cqe->res));
@@ -279,6 +319,7 @@ static void handle_completions(struct uc_queue *queue)
 		uc_batch_flush(queue);
 	if (timer)
 		uc_idle_end(queue);
+	count_service(queue);
 }
 
 /*
