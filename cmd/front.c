@@ -14,9 +14,9 @@
 #define MAX_TIMEOUT_S 3600
 
 const struct command *const commands[] = {
-	&add_command,     &list_command,    &show_command, &set_command, &resize_command,
-	&recover_command, &upgrade_command, &del_command,  &gc_command,  &features_command,
-	&targets_command, &help_command,    NULL,
+	&add_command, &list_command,     &show_command,    &stats_command,   &top_command,
+	&set_command, &resize_command,   &recover_command, &upgrade_command, &del_command,
+	&gc_command,  &features_command, &targets_command, &help_command,    NULL,
 };
 
 struct front {

@@ -171,6 +171,17 @@ static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_des
 	}
 }
 
+/*
+ * When the requests in hand begin: a time after their completions were there, so none was sent
+ * later. Looked up for the first of them, since many a loop has none.
+ */
+static uint64_t begin_time(struct uc_queue *queue)
+{
+	if (!queue->now)
+		queue->now = uc_now();
+	return queue->now;
+}
+
 /* From the driver's first word of a request to its commit the tag is ours. */
 static void hold(struct uc_queue *queue, struct uc_io *io)
 {
@@ -178,7 +189,7 @@ static void hold(struct uc_queue *queue, struct uc_io *io)
 		return;
 	queue->held++;
 	io->held = true;
-	io->begun = queue->now;
+	io->begun = begin_time(queue);
 }
 
 static void give_up(struct uc_queue *queue, struct uc_io *io)
@@ -266,7 +277,7 @@ static void on_batch_tag(struct uc_queue *queue, uint16_t tag)
 {
 	struct uc_io *io = &queue->ios[tag];
 
-	io->begun = queue->now;
+	io->begun = begin_time(queue);
 	on_request(queue, io);
 }
 
@@ -292,11 +303,11 @@ static void handle_completions(struct uc_queue *queue)
 	unsigned seen = 0;
 	unsigned head;
 
-	/* After `ready`: no request that is taken below was sent later than this. */
-	queue->now = uc_now();
+	queue->now = 0;
 	io_uring_for_each_cqe (&queue->ring, head, cqe) {
 		struct uc_io *io = &queue->ios[cqe->user_data & DATA_TAG_MASK];
 
+		/* What comes later has not begun yet: see begin_time(). */
 		if (seen == ready)
 			break;
 		if (cqe->user_data & DATA_TARGET)
