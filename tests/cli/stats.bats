@@ -176,7 +176,7 @@ watched() {
 	counted 0 0 reads=1000 read_bytes=4096000
 	wait_until 10 seen '.iops > 0'
 	watched
-	same "$(jq -sc 'map(.stats[0] | .span / 1e9 as $s | [.iops * $s, .read_rate * $s]) | transpose |
+	same "$(jq -sc 'map(.stats[0] | (.span / 1e9) as $s | [.iops * $s, .read_rate * $s]) | transpose |
 		map(add / 10 | round)' "$tmp/lines")" '[100,409600]'
 }
 @test "stats --interval: a device goes, and another with its id is another" {
@@ -286,4 +286,27 @@ on_terminal() {
 	[[ $out == "$esc[?1049h"*"$esc[?1049l"*'status 0'* ]]
 	# The screens between
 	[[ $out == *'READ-IOPS'*' busy '*' middle '*' quiet '* ]]
+}
+@test "top: a terminal that becomes smaller" {
+	local i
+	for i in 1 2 3 4; do works add -t null --name "name$i"; done
+	on_terminal q "{ sleep 0.5; stty rows 4 </dev/tty; } & $program top -i 3600"
+	# One line is left for devices
+	[[ ${out##*$'\e[H'} == *' name1 '* && ${out##*$'\e[H'} != *' name2 '* ]]
+	[[ $out == *' name4 '*'status 0'* ]]
+}
+@test "top: SIGTERM and SIGINT give the terminal back" {
+	local name
+	works add -t null
+	for name in TERM INT; do
+		on_terminal '' "stty -a >$tmp/before; env --default-signal $program top & sleep 0.5; kill -$name \$!; wait \$!; stty -a >$tmp/after"
+		cmp "$tmp/before" "$tmp/after"
+		[[ $out == *$'\e[?1049h'*$'\e[?7h\e[?25h\e[?1049l'*'status 0'* ]]
+	done
+}
+@test "top" { refused 2 "top: standard output is no terminal; use 'ublkctl stats --interval 2'"; }
+@test "top --interval 0" { refused 2 "top: --interval: '0' is out of range; give seconds from 0.1 to 3600"; }
+@test "top 5: no such device, and the terminal is not touched" {
+	on_terminal '' "$program top 5"
+	[[ $out == "ublkctl: top: device 5 does not exist; 'ublkctl list' shows those that do"*'status 6'* ]]
 }
