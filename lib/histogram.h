@@ -37,11 +37,11 @@ static inline unsigned uc_histogram_index(uint64_t ns)
 	       (unsigned)(units >> (bits - UC_HISTOGRAM_SUB));
 }
 
-/* One more; for its only writer. */
-static inline void uc_histogram_count(struct uc_histogram *histogram, uint64_t ns)
+/* So many more that took so long each; for its only writer. */
+static inline void uc_histogram_count(struct uc_histogram *histogram, uint64_t ns, uint64_t count)
 {
-	uc_count(&histogram->buckets[uc_histogram_index(ns)], 1);
-	uc_count(&histogram->sum, ns);
+	uc_count(&histogram->buckets[uc_histogram_index(ns)], count);
+	uc_count(&histogram->sum, ns * count);
 }
 
 /* The shortest time of that bucket, in ns; of the one after the last: where that would end. */

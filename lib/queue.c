@@ -5,6 +5,7 @@
  */
 #include "queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -25,26 +26,32 @@ const struct uc_target *uc_queue_target(const struct uc_queue *queue)
 
 static enum uc_class class_of(const struct ublksrv_io_desc *iod)
 {
-	switch (ublksrv_get_op(iod)) {
-	case UBLK_IO_OP_READ:
-		return UC_CLASS_READ;
-	case UBLK_IO_OP_WRITE:
-		return UC_CLASS_WRITE;
-	default:
-		return UC_CLASS_OTHER;
-	}
+	const unsigned op = ublksrv_get_op(iod);
+
+	static_assert((int)UC_CLASS_READ == UBLK_IO_OP_READ, "the first of both");
+	static_assert((int)UC_CLASS_WRITE == UBLK_IO_OP_WRITE, "the second of both");
+	return op < UC_CLASS_OTHER ? (enum uc_class)op : UC_CLASS_OTHER;
 }
 
 /*
  * To be called before answers are submitted, since a client may have them while that is being done:
- * their service ends now. One look at the clock for all.
+ * their service ends now. One look at the clock for all, and those that began together, as most
+ * do, have taken the same time.
  */
 static void count_service(struct uc_queue *queue)
 {
-	const uint64_t now = queue->answered ? uc_now() : 0;
+	const struct uc_io *io = queue->answered;
+	const uint64_t now = io ? uc_now() : 0;
 
-	for (const struct uc_io *io = queue->answered; io; io = io->next)
-		uc_histogram_count(&queue->stats->service[class_of(io->iod)], now - io->begun);
+	while (io) {
+		const uint64_t begun = io->begun;
+		const enum uc_class class = class_of(io->iod);
+		uint64_t count = 0;
+
+		for (; io && io->begun == begun && class_of(io->iod) == class; io = io->next)
+			count++;
+		uc_histogram_count(&queue->stats->service[class], now - begun, count);
+	}
 	queue->answered = NULL;
 }
 

@@ -267,46 +267,54 @@ ublkctl_service_seconds_sum 1 other  3.000000001'
 
 # --- top ---
 
-# on_terminal KEYS COMMAND: in a terminal of 80 columns and 8 lines; sets out to what it showed
+# on_terminal PATTERN COMMAND: in a terminal of 80 columns and 8 lines, where first x and then q is pressed once it shows
+# PATTERN; sets out to all that it showed
 on_terminal() {
-	local keys=$1
-	shift
-	{ sleep 1; printf '%s' "$keys"; sleep 1; } |
-		timeout 20 script -qec "stty cols 80 rows 8; $*; echo status \$?; stty -a" "$tmp/script" >"$tmp/out" 2>&1
-	out=$(tr -d '\r' <"$tmp/out")
+	touch "$tmp/screen"
+	{ wait_until 10 grep -q "$1" "$tmp/screen"; printf xq; } |
+		timeout 20 script -qfec "stty cols 80 rows 8; $2; echo status \$?" "$tmp/typescript" >"$tmp/screen" 2>&1
+	out=$(tr -d '\r' <"$tmp/screen")
 }
 
+entered=$'\e[?1049h' left=$'\e[?7h\e[?25h\e[?1049l' home=$'\e[H'
+
 @test "top: the busiest first, and q gives the terminal back" {
-	local esc=$'\e'
 	works add -t null --name quiet
 	works add -t null --name busy
 	works add -t null --name middle
-	on_terminal xq "stty -a >$tmp/before; { sleep 0.4; $(declare -p fields buckets); $(declare -f poke bytes_of counted); root=$root; counted 1 0 reads=90000; counted 2 0 reads=50; } & $program top -i 0.6; stty -a >$tmp/after"
+	# Once it has looked for the first time
+	{ wait_until 10 grep -q IOPS "$tmp/screen"; counted 2 0 reads=50; counted 1 0 reads=90000; } &
+	on_terminal '[1-9][0-9]\{4\}' "stty -a >$tmp/before; $program top -i 0.6; stty -a >$tmp/after"
+	wait $!
 	cmp "$tmp/before" "$tmp/after"
-	[[ $out == "$esc[?1049h"*"$esc[?1049l"*'status 0'* ]]
-	# The screens between
-	[[ $out == *'READ-IOPS'*' busy '*' middle '*' quiet '* ]]
+	[[ $out == "$entered"*"$left"*'status 0'* ]]
+	# Perhaps not both at once
+	[[ ${out##*"$home"} == *' busy '*' quiet '* && $out == *' middle '*' quiet '* ]]
 }
 @test "top: a terminal that becomes smaller" {
 	local i
 	for i in 1 2 3 4; do works add -t null --name "name$i"; done
-	on_terminal q "{ sleep 0.5; stty rows 4 </dev/tty; } & $program top -i 3600"
-	# One line is left for devices
-	[[ ${out##*$'\e[H'} == *' name1 '* && ${out##*$'\e[H'} != *' name2 '* ]]
-	[[ $out == *' name4 '*'status 0'* ]]
+	{ wait_until 10 grep -q name4 "$tmp/screen"; stty rows 4 <"$(<"$tmp/tty")"; wait_until 10 cut_off; touch "$tmp/enough"; } &
+	on_terminal NEVER "tty >$tmp/tty; { until [ -e $tmp/enough ]; do sleep 0.1; done; kill -TERM \$\$; } & exec $program top -i 3600" || true
+	wait $!
+	out=$(tr -d '\r' <"$tmp/screen")
+	cut_off
 }
+# cut_off: one line is left for devices
+cut_off() { local last; last=$(<"$tmp/screen"); last=${last##*"$home"}; [[ $last == *' name1 '* && $last != *' name2 '* ]]; }
+
 @test "top: SIGTERM and SIGINT give the terminal back" {
 	local name
 	works add -t null
 	for name in TERM INT; do
-		on_terminal '' "stty -a >$tmp/before; env --default-signal $program top & sleep 0.5; kill -$name \$!; wait \$!; stty -a >$tmp/after"
+		on_terminal 'status 0' "stty -a >$tmp/before; env --default-signal $program top & until [ -s $tmp/screen ]; do sleep 0.1; done; sleep 0.3; kill -$name \$!; wait \$!; stty -a >$tmp/after; echo status \$?"
 		cmp "$tmp/before" "$tmp/after"
-		[[ $out == *$'\e[?1049h'*$'\e[?7h\e[?25h\e[?1049l'*'status 0'* ]]
+		[[ $out == *"$entered"*"$left"*'status 0'* ]]
 	done
 }
 @test "top" { refused 2 "top: standard output is no terminal; use 'ublkctl stats --interval 2'"; }
 @test "top --interval 0" { refused 2 "top: --interval: '0' is out of range; give seconds from 0.1 to 3600"; }
 @test "top 5: no such device, and the terminal is not touched" {
-	on_terminal '' "$program top 5"
+	on_terminal status "$program top 5"
 	[[ $out == "ublkctl: top: device 5 does not exist; 'ublkctl list' shows those that do"*'status 6'* ]]
 }

@@ -76,9 +76,8 @@ served_by_another() { local new; new=$(handler); [[ $new != "$pid" ]] && alive "
 	local client poller before
 	truncate -s 64M "$tmp/image"
 	add_device -t loop -f "$tmp/image" -q 2 --recovery reissue
-	load_device --rw=randrw --size=64M --numjobs=2
+	load_device --rw=randrw --size=64M --rate_iops=300
 	polling
-	sleep 1
 	for _ in 1 2; do
 		pid=$(handler)
 		kill -KILL "$pid"
@@ -88,9 +87,9 @@ served_by_another() { local new; new=$(handler); [[ $new != "$pid" ]] && alive "
 		within 30 ublkctl upgrade "$id"
 		wait_until 30 in_flight 1
 	done
-	sleep 0.5
 	polled
 	alive "$client"
+	client_ends
 	# A parser that is not ours
 	ublkctl stats --openmetrics >"$tmp/metrics"
 	/usr/bin/python3 - "$tmp/metrics" <<-'END'
@@ -108,12 +107,18 @@ served_by_another() { local new; new=$(handler); [[ $new != "$pid" ]] && alive "
 	add_device -t null
 	quiet=$dev
 	add_device -t ramdisk --size 16M -q 2 --name busy
-	load_device --rw=randread --size=16M --numjobs=2
+	load_device --rw=randread --size=16M --rate_iops=500 --cpus_allowed=0-1
 	ublkctl stats "$id" --interval 0.5 --count 3 --queues --json >"$tmp/lines"
 	jq -se 'length == 3 and all(.[].stats; length == 3 and .[0].read_iops > 100 and .[0].queue == null and
 		((.[0].read_iops - .[1].read_iops - .[2].read_iops) | fabs <= 2) and .[0].write_iops == 0 and
 		(.[0].read_rate / .[0].read_iops | . > 4000 and . < 4200) and .[0].in_flight <= 32 and .[0].p50 > 0 and .[0].max >= .[0].p50)' \
 		"$tmp/lines"
-	{ sleep 3; printf q; sleep 1; } | timeout 30 script -qec "stty rows 10 cols 100; exec $UBLKCTL top -i 1" /dev/null >"$tmp/screen" 2>&1
-	[[ $(<"$tmp/screen") == *$'\e[?1049h'*"$dev busy "*"$quiet "*$'\e[?1049l'* ]]
+	touch "$tmp/screen"
+	{ wait_until 30 shows_both; printf q; } |
+		timeout 40 script -qfec "stty rows 10 cols 100; exec $UBLKCTL top -i 1" "$tmp/typescript" >"$tmp/screen" 2>&1
+	[[ $(<"$tmp/screen") == *$'\e[?1049h'*$'\e[?1049l'* ]]
+	client_ends
 }
+# The last screen
+shows_both() { local last; last=$(<"$tmp/screen"); [[ ${last##*$'\e[H'} == *" busy "*"$quiet "* ]]; }
+client_ends() { kill -9 "$client"; wait "$client" || true; }

@@ -83,7 +83,7 @@ static void check_percentiles(uint64_t *times, unsigned count)
 	struct uc_histogram h = {0};
 
 	for (unsigned i = 0; i < count; i++)
-		uc_histogram_count(&h, times[i]);
+		uc_histogram_count(&h, times[i], 1);
 	qsort(times, count, sizeof(*times), by_size);
 	assert_int_equal(uc_histogram_total(&h), count);
 	for (size_t i = 0; i < sizeof(permilles) / sizeof(permilles[0]); i++) {
@@ -133,9 +133,9 @@ static void test_below(void **state)
 	struct uc_histogram h = {0};
 
 	(void)state;
-	uc_histogram_count(&h, 1023);
-	uc_histogram_count(&h, 1024);
-	uc_histogram_count(&h, UINT64_C(1) << 37);
+	uc_histogram_count(&h, 1023, 1);
+	uc_histogram_count(&h, 1024, 1);
+	uc_histogram_count(&h, UINT64_C(1) << 37, 1);
 	assert_int_equal(uc_histogram_below(&h, 10), 1);
 	assert_int_equal(uc_histogram_below(&h, 11), 2);
 	assert_int_equal(uc_histogram_below(&h, 37), 2);
@@ -154,8 +154,8 @@ static void test_sums(void **state)
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		const uint64_t ns = any_time();
 
-		uc_histogram_count(&both, ns);
-		uc_histogram_count(&(i % 3 ? &sum : &more)->service[UC_CLASS_OTHER], ns);
+		uc_histogram_count(&both, ns, 1);
+		uc_histogram_count(&(i % 3 ? &sum : &more)->service[UC_CLASS_OTHER], ns, 1);
 	}
 	before = sum;
 	uc_stats_add(&sum, &more);
