@@ -60,8 +60,9 @@ static int take_one(struct uc_ctrl *ctrl, const struct uc_host *host, uint32_t i
 		     : no_counters(&ret_sample->device, ret, err);
 }
 
-static int take_all(const struct selection *s, bool named, struct samples *samples,
-		    struct uc_error *err)
+/* Which failures leave a device out: -ENODEV, it has gone; -ENODATA, see no_counters(). */
+static int take_all(const struct selection *s, bool may_be_gone, bool may_have_none,
+		    struct samples *samples, struct uc_error *err)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	int ret = s->count ? uc_ctrl_open(s->host, &ctrl, err) : 0;
@@ -73,20 +74,22 @@ static int take_all(const struct selection *s, bool named, struct samples *sampl
 		ret = take_one(ctrl, s->host, s->ids[i], &samples->list[samples->count], err);
 		if (ret == 0)
 			samples->count++;
-		else if (!named && (ret == -ENODEV || ret == -ENODATA))
+		else if ((ret == -ENODEV && may_be_gone) || (ret == -ENODATA && may_have_none))
 			ret = 0;
 	}
 	return ret;
 }
 
-int samples_take(const struct selection *named, struct samples *ret_samples, struct uc_error *err)
+int samples_take(const struct selection *named, bool again, struct samples *ret_samples,
+		 struct uc_error *err)
 {
+	const bool of_all = named->count == 0;
 	auto_selection struct selection all = {.host = named->host};
 	struct samples samples = {0};
-	int ret = named->count ? 0 : select_all(&all, err);
+	int ret = of_all ? select_all(&all, err) : 0;
 
 	if (ret == 0)
-		ret = take_all(named->count ? named : &all, named->count > 0, &samples, err);
+		ret = take_all(of_all ? &all : named, of_all, of_all || again, &samples, err);
 	if (ret < 0) {
 		samples_free(&samples);
 		return ret;

@@ -2,6 +2,7 @@
 #ifndef CMD_SAMPLE_H
 #define CMD_SAMPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +24,12 @@ struct samples {
 };
 
 /*
- * Of the devices that are named, which must have counters; if none is, of all that have.
+ * Of the devices that are named, which must be there and have counters; if none is, of all that
+ * have. At a later look (`again`) one without counters may be about to go, and is left out.
  * *ret_samples is freed with samples_free().
  */
-int samples_take(const struct selection *named, struct samples *ret_samples, struct uc_error *err);
+int samples_take(const struct selection *named, bool again, struct samples *ret_samples,
+		 struct uc_error *err);
 void samples_free(struct samples *samples);
 #define auto_samples __attribute__((cleanup(samples_free)))
 

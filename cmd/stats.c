@@ -109,7 +109,7 @@ static int print_loads(const struct stats *stats, const struct samples *before,
 static int print_once(const struct stats *stats, struct uc_error *err)
 {
 	auto_samples struct samples now = {0};
-	int ret = samples_take(&stats->selection, &now, err);
+	int ret = samples_take(&stats->selection, false, &now, err);
 
 	if (ret < 0)
 		return ret;
@@ -142,7 +142,7 @@ static int print_next(const struct stats *stats, struct pace *pace, struct sampl
 
 	if (pace_wait(pace, -1, &signal) == PACE_SIGNAL)
 		return 1;
-	ret = samples_take(&stats->selection, &now, err);
+	ret = samples_take(&stats->selection, true, &now, err);
 	if (ret < 0)
 		return ret;
 	ret = print_loads(stats, before, &now, err);
@@ -161,7 +161,7 @@ static int print_intervals(const struct stats *stats, struct uc_error *err)
 	(void)signal(SIGPIPE, SIG_IGN);
 	ret = pace_start(&pace, stats->interval, signals, err);
 	if (ret == 0)
-		ret = samples_take(&stats->selection, &before, err);
+		ret = samples_take(&stats->selection, false, &before, err);
 	for (uint64_t i = 0; ret == 0 && (i < stats->count || !stats->count); i++)
 		ret = print_next(stats, &pace, &before, err);
 	pace_stop(&pace);

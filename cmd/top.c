@@ -102,7 +102,7 @@ static int draw(const struct top *top, struct uc_error *err)
 static int look(struct top *top, struct uc_error *err)
 {
 	struct samples now = {0};
-	int ret = samples_take(&top->selection, &now, err);
+	int ret = samples_take(&top->selection, true, &now, err);
 
 	if (ret < 0)
 		return ret;
@@ -150,7 +150,7 @@ static int go_on(struct top *top, struct uc_error *err)
 static int watch(struct top *top, struct uc_error *err)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH, 0};
-	int ret = samples_take(&top->selection, &top->now, err);
+	int ret = samples_take(&top->selection, false, &top->now, err);
 
 	if (ret == 0)
 		ret = pace_start(&top->pace, top->interval, signals, err);

@@ -160,7 +160,7 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads
 	if (go_on)
 		(void)uc_stats_read(host, id, &before);
 	ret = make_file(made, stats_size(nr_threads), &stats, err);
-	if (ret < 0)
+	if (ret < 0 || !stats)
 		return ret;
 	stats->magic = UC_STATS_MAGIC;
 	stats->version = UC_STATS_VERSION;

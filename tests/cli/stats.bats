@@ -271,10 +271,12 @@ ublkctl_service_seconds_sum 1 other  3.000000001'
 # PATTERN; sets out to all that it showed
 on_terminal() {
 	touch "$tmp/screen"
-	{ wait_until 10 grep -q "$1" "$tmp/screen"; printf xq; } |
+	{ wait_until 10 on_screen "$1"; printf xq; } |
 		timeout 20 script -qfec "stty cols 80 rows 8; $2; echo status \$?" "$tmp/typescript" >"$tmp/screen" 2>&1
 	out=$(tr -d '\r' <"$tmp/screen")
 }
+
+on_screen() { grep -q "$1" "$tmp/screen"; }
 
 entered=$'\e[?1049h' left=$'\e[?7h\e[?25h\e[?1049l' home=$'\e[H'
 
