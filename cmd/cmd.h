@@ -31,7 +31,9 @@ extern const struct command recover_command;
 extern const struct command resize_command;
 extern const struct command set_command;
 extern const struct command show_command;
+extern const struct command stats_command;
 extern const struct command targets_command;
+extern const struct command top_command;
 extern const struct command upgrade_command;
 extern const struct command wait_command;
 

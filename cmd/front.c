@@ -14,10 +14,10 @@
 #define MAX_TIMEOUT_S 3600
 
 const struct command *const commands[] = {
-	&add_command,      &list_command,    &show_command,   &monitor_command,
-	&wait_command,     &set_command,     &resize_command, &recover_command,
-	&upgrade_command,  &del_command,     &gc_command,     &doctor_command,
-	&features_command, &targets_command, &help_command,   NULL,
+	&add_command,     &list_command, &show_command, &stats_command,  &top_command,
+	&monitor_command, &wait_command, &set_command,  &resize_command, &recover_command,
+	&upgrade_command, &del_command,  &gc_command,   &doctor_command, &features_command,
+	&targets_command, &help_command, NULL,
 };
 
 struct front {

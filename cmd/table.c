@@ -20,10 +20,12 @@ const struct poptOption table_option_table[] = {
 	{"output", 'o', POPT_ARG_STRING, NULL, OPT_OUTPUT,
 	 "columns to show; +COLUMN adds to the defaults", "COLUMNS"},
 	{"output-all", 'O', POPT_ARG_NONE, NULL, OPT_ALL, "show all columns", NULL},
-	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "write JSON; sizes are in bytes", NULL},
+	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON,
+	 "write JSON; sizes are in bytes, times in nanoseconds", NULL},
 	{"raw", 'r', POPT_ARG_NONE, NULL, OPT_RAW, "no alignment; blanks are escaped", NULL},
 	{"noheadings", '\0', POPT_ARG_NONE, NULL, OPT_NO_HEADINGS, "no line of headings", NULL},
-	{"bytes", 'b', POPT_ARG_NONE, NULL, OPT_BYTES, "sizes in bytes", NULL},
+	{"bytes", 'b', POPT_ARG_NONE, NULL, OPT_BYTES, "sizes in bytes, times in nanoseconds",
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -115,7 +117,7 @@ void table_help(const struct table *table)
 {
 	puts("\nColumns:");
 	for (size_t i = 0; i < table->nr_columns; i++)
-		printf("  %-10s %s\n", table->columns[i].name, table->columns[i].help);
+		printf("  %-11s %s\n", table->columns[i].name, table->columns[i].help);
 	printf("Default: %s\n", table->defaults);
 }
 
@@ -133,6 +135,23 @@ void human_size(uint64_t bytes, char *buf, size_t size)
 		snprintf(buf, size, "%" PRIu64 "%c", bytes / unit, units[i]);
 	else
 		snprintf(buf, size, "%.1f%c", (double)bytes / (double)unit, units[i]);
+}
+
+void human_time(uint64_t ns, char *buf, size_t size)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double time = (double)ns;
+	size_t i = 0;
+
+	while (time >= 999.5 && i < sizeof(units) / sizeof(units[0]) - 1) {
+		time /= 1000;
+		i++;
+	}
+	snprintf(buf, size, "%.*f%s",
+		 i == 0 || time >= 99.95 ? 0
+		 : time >= 9.995         ? 1
+					 : 2,
+		 time, units[i]);
 }
 
 void value_text(struct value *value, const char *text)
@@ -153,6 +172,12 @@ void value_bytes(struct value *value, uint64_t bytes)
 	value->number = bytes;
 }
 
+void value_time(struct value *value, uint64_t ns)
+{
+	value->type = VALUE_TIME;
+	value->number = ns;
+}
+
 void value_bool(struct value *value, bool truth)
 {
 	value->type = VALUE_BOOL;
@@ -167,8 +192,10 @@ static void render(struct value *value, bool bytes)
 		value->text[0] = '\0';
 		break;
 	case VALUE_BYTES:
+	case VALUE_TIME:
 		if (!bytes) {
-			human_size(value->number, value->text, sizeof(value->text));
+			(value->type == VALUE_TIME ? human_time : human_size)(
+				value->number, value->text, sizeof(value->text));
 			break;
 		}
 		/* fall through */
@@ -193,6 +220,7 @@ static struct json_object *to_json(const struct value *value)
 		return json_object_new_string(value->text);
 	case VALUE_NUMBER:
 	case VALUE_BYTES:
+	case VALUE_TIME:
 		return json_object_new_uint64(value->number);
 	case VALUE_BOOL:
 		return json_object_new_boolean(value->number != 0);
@@ -210,7 +238,7 @@ static void json_key(const char *name, char *buf, size_t size)
 	buf[i] = '\0';
 }
 
-static void print_json(const struct table *table, const struct selection *selection)
+static void print_json(const struct table *table, const struct selection *selection, bool one_line)
 {
 	uc_auto_json struct json_object *doc = document_new();
 	struct json_object *rows = json_object_new_array();
@@ -229,7 +257,11 @@ static void print_json(const struct table *table, const struct selection *select
 		json_object_array_add(rows, row);
 	}
 	json_object_object_add(doc, table->json_name, rows);
-	document_print(doc, true);
+	if (one_line)
+		puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		document_print(doc, true);
 }
 
 static int fill(struct libscols_table *out, const struct table *table,
@@ -286,6 +318,6 @@ int table_print(const struct table *table, const struct table_options *options,
 		return ret;
 	if (!options->json)
 		return print_table(table, options, &selection, err);
-	print_json(table, &selection);
+	print_json(table, &selection, options->one_line);
 	return 0;
 }

@@ -12,7 +12,7 @@
 
 /* One description of a row gives the table, its JSON, and the list of columns in --help. */
 
-enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_BYTES, VALUE_BOOL };
+enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_BYTES, VALUE_TIME, VALUE_BOOL };
 
 struct value {
 	enum value_type type;
@@ -35,6 +35,7 @@ struct table_options {
 	bool raw;
 	bool no_headings;
 	bool bytes;
+	bool one_line; /* JSON on one line */
 };
 
 #define TABLE_OPTION 0x800 /* values of the options below start here */
@@ -71,11 +72,14 @@ struct json_object *document_new(void);
 
 /* "1.5G": bytes as people write them, exact or with one decimal. */
 void human_size(uint64_t bytes, char *buf, size_t size);
+/* "1.25ms": the same for nanoseconds, three digits of them. */
+void human_time(uint64_t ns, char *buf, size_t size);
 
 /* value helpers for get() functions */
 void value_text(struct value *value, const char *text);
 void value_number(struct value *value, uint64_t number);
 void value_bytes(struct value *value, uint64_t bytes);
+void value_time(struct value *value, uint64_t ns);
 void value_bool(struct value *value, bool truth);
 
 #endif

@@ -179,7 +179,7 @@ static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *wh
 
 /* --- files of the runtime directory --- */
 
-/* "7.json", "7.stats", ".7.json.new": true and the id. */
+/* "7.json", "7.stats", ".7.json.new", ".7.stats.new": true and the id. */
 static bool is_of_device(const char *name, uint32_t *ret_id)
 {
 	const bool temporary = *name == '.';
@@ -192,7 +192,7 @@ static bool is_of_device(const char *name, uint32_t *ret_id)
 	id = strtoul(digits, &end, 10);
 	*ret_id = (uint32_t)id;
 	return id <= UC_ID_MAX &&
-	       (temporary ? strcmp(end, ".json.new") == 0
+	       (temporary ? strcmp(end, ".json.new") == 0 || strcmp(end, ".stats.new") == 0
 			  : strcmp(end, ".json") == 0 || strcmp(end, ".stats") == 0);
 }
 

@@ -5,11 +5,13 @@
  */
 #include "queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "log.h"
 
 /* user_data of an SQE: the tag, and whose it is: the driver's (0), the target's, the path's ... */
@@ -22,12 +24,44 @@ const struct uc_target *uc_queue_target(const struct uc_queue *queue)
 	return queue->setup->target;
 }
 
+static enum uc_class class_of(const struct ublksrv_io_desc *iod)
+{
+	const unsigned op = ublksrv_get_op(iod);
+
+	static_assert((int)UC_CLASS_READ == UBLK_IO_OP_READ, "the first of both");
+	static_assert((int)UC_CLASS_WRITE == UBLK_IO_OP_WRITE, "the second of both");
+	return op < UC_CLASS_OTHER ? (enum uc_class)op : UC_CLASS_OTHER;
+}
+
+/*
+ * To be called before answers are submitted, since a client may have them while that is being done:
+ * their service ends now. One look at the clock for all, and those that began together, as most
+ * do, have taken the same time.
+ */
+static void count_service(struct uc_queue *queue)
+{
+	const struct uc_io *io = queue->answered;
+	const uint64_t now = io ? uc_now() : 0;
+
+	while (io) {
+		const uint64_t begun = io->begun;
+		const enum uc_class class = class_of(io->iod);
+		uint64_t count = 0;
+
+		for (; io && io->begun == begun && class_of(io->iod) == class; io = io->next)
+			count++;
+		uc_histogram_count(&queue->stats->service[class], now - begun, count);
+	}
+	queue->answered = NULL;
+}
+
 struct io_uring_sqe *uc_io_sqe(struct uc_queue *queue)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&queue->ring);
 
 	/* There is room for one of each tag; batches and the timer take some besides. */
 	if (!sqe) {
+		count_service(queue);
 		queue->setup->host->transport->ring_submit(&queue->ring, 0);
 		sqe = io_uring_get_sqe(&queue->ring);
 	}
@@ -144,11 +178,25 @@ static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_des
 	}
 }
 
+/*
+ * When the requests in hand begin: a time after their completions were there, so none was sent
+ * later. Looked up for the first of them, since many a loop has none.
+ */
+static uint64_t begin_time(struct uc_queue *queue)
+{
+	if (!queue->now)
+		queue->now = uc_now();
+	return queue->now;
+}
+
 /* From the driver's first word of a request to its commit the tag is ours. */
 static void hold(struct uc_queue *queue, struct uc_io *io)
 {
-	queue->held += !io->held;
+	if (io->held)
+		return;
+	queue->held++;
 	io->held = true;
+	io->begun = begin_time(queue);
 }
 
 static void give_up(struct uc_queue *queue, struct uc_io *io)
@@ -160,6 +208,8 @@ static void give_up(struct uc_queue *queue, struct uc_io *io)
 static void commit(struct uc_queue *queue, struct uc_io *io, int res)
 {
 	count_end(queue->stats, io->iod, res);
+	io->next = queue->answered;
+	queue->answered = io;
 	if (queue->setup->path->batch)
 		uc_batch_commit(queue, io, res);
 	else
@@ -232,7 +282,10 @@ static void tag_lost(struct uc_queue *queue, struct uc_io *io, int res)
 
 static void on_batch_tag(struct uc_queue *queue, uint16_t tag)
 {
-	on_request(queue, &queue->ios[tag]);
+	struct uc_io *io = &queue->ios[tag];
+
+	io->begun = begin_time(queue);
+	on_request(queue, io);
 }
 
 static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
@@ -251,14 +304,19 @@ static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 
 static void handle_completions(struct uc_queue *queue)
 {
+	const unsigned ready = io_uring_cq_ready(&queue->ring);
 	struct io_uring_cqe *cqe;
 	bool timer = false;
 	unsigned seen = 0;
 	unsigned head;
 
+	queue->now = 0;
 	io_uring_for_each_cqe (&queue->ring, head, cqe) {
 		struct uc_io *io = &queue->ios[cqe->user_data & DATA_TAG_MASK];
 
+		/* What comes later has not begun yet: see begin_time(). */
+		if (seen == ready)
+			break;
 		if (cqe->user_data & DATA_TARGET)
 			take_result(queue, io,
 				    queue->setup->target->ops->io_event(queue, io, cqe->res));
@@ -279,6 +337,7 @@ static void handle_completions(struct uc_queue *queue)
 		uc_batch_flush(queue);
 	if (timer)
 		uc_idle_end(queue);
+	count_service(queue);
 }
 
 /*

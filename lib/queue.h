@@ -58,9 +58,11 @@ struct uc_queue {
 	struct uc_thread_stats *stats;
 	struct io_uring ring;
 	const struct ublksrv_io_desc *descs;
-	struct uc_io *ios; /* of all tags */
-	char *buffers;     /* of all tags, or NULL; the server's */
-	uint64_t begun;    /* requests */
+	struct uc_io *ios;      /* of all tags */
+	char *buffers;          /* of all tags, or NULL; the server's */
+	uint64_t begun;         /* requests */
+	uint64_t now;           /* when the requests in hand begin, ns; 0: not looked up yet */
+	struct uc_io *answered; /* whose results are on the ring, but not submitted yet */
 	struct uc_idle idle;
 	struct uc_batch batch; /* if the path is one in batches */
 	unsigned live; /* what the driver will still answer for: tags, or FETCH and requests */

@@ -17,9 +17,10 @@ static void stats_path(const struct uc_host *host, uint32_t id, char *buf, size_
 	snprintf(buf, size, "%s/%u.stats", host->run_dir, id);
 }
 
-static size_t round_up(size_t n, size_t unit)
+/* While it is made; a reader looks at whole ones only. */
+static void new_path(const struct uc_host *host, uint32_t id, char *buf, size_t size)
 {
-	return (n + unit - 1) / unit * unit;
+	snprintf(buf, size, "%s/.%u.stats.new", host->run_dir, id);
 }
 
 static size_t stats_size(uint32_t nr_threads)
@@ -34,31 +35,76 @@ static bool is_sound(const struct uc_stats *stats, size_t size)
 	       stats->nr_threads <= UC_MAX_THREADS && stats_size(stats->nr_threads) == size;
 }
 
+/*
+ * Word by word, since read() may copy bytes, and half of one count and half of the next are none.
+ * Nobody makes the file shorter meanwhile: a handler makes another in its place.
+ */
+static int copy_words(int fd, size_t size, struct uc_stats *ret_stats)
+{
+	const uint64_t *from = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	uint64_t *to = (uint64_t *)ret_stats;
+
+	if (from == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < size / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	munmap((void *)(uintptr_t)from, size);
+	return 0;
+}
+
 int uc_stats_read(const struct uc_host *host, uint32_t id, struct uc_stats **ret_stats)
 {
 	uc_auto_free struct uc_stats *stats = NULL;
 	uc_auto_close int fd = -1;
 	char path[512];
 	struct stat st;
-	ssize_t len;
+	size_t size;
+	int ret;
 
 	stats_path(host, id, path, sizeof(path));
 	/* Not blocking: whatever is in its place, nobody waits for it. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*stats) ||
-	    (size_t)st.st_size > stats_size(UC_MAX_THREADS))
+	size = (size_t)st.st_size;
+	if (!S_ISREG(st.st_mode) || size < sizeof(*stats) || size > stats_size(UC_MAX_THREADS) ||
+	    size % UC_CACHE_LINE)
 		return -EINVAL;
-	stats = aligned_alloc(UC_CACHE_LINE, round_up((size_t)st.st_size, UC_CACHE_LINE));
+	stats = aligned_alloc(UC_CACHE_LINE, size);
 	if (!stats)
 		return -ENOMEM;
-	len = pread(fd, stats, (size_t)st.st_size, 0);
-	if (len != st.st_size || !is_sound(stats, (size_t)len))
+	ret = copy_words(fd, size, stats);
+	if (ret < 0)
+		return ret;
+	if (!is_sound(stats, size))
 		return -EINVAL;
 	*ret_stats = stats;
 	stats = NULL;
 	return 0;
+}
+
+/* Of the counters that only grow; they are words from `reads` to the end. */
+#define NR_COUNTERS                                                                                \
+	((sizeof(struct uc_thread_stats) - offsetof(struct uc_thread_stats, reads)) /              \
+	 sizeof(uint64_t))
+
+void uc_stats_add(struct uc_thread_stats *sum, const struct uc_thread_stats *more)
+{
+	uint64_t *to = &sum->reads;
+	const uint64_t *from = &more->reads;
+
+	sum->in_flight += more->in_flight;
+	for (size_t i = 0; i < NR_COUNTERS; i++)
+		to[i] += from[i];
+}
+
+void uc_stats_subtract(struct uc_thread_stats *now, const struct uc_thread_stats *before)
+{
+	uint64_t *to = &now->reads;
+	const uint64_t *from = &before->reads;
+
+	for (size_t i = 0; i < NR_COUNTERS; i++)
+		to[i] -= from[i];
 }
 
 /* Threads say themselves who they are; what was in flight, nobody answers for any more. */
@@ -72,25 +118,21 @@ static void take_over(struct uc_stats *stats, const struct uc_stats *before)
 	}
 }
 
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
-		    struct uc_stats **ret_stats, struct uc_error *err)
+/* A file of that size, mapped; on failure there is none. */
+static int make_file(const struct uc_host *host, const char *path, size_t size,
+		     struct uc_stats **ret_stats, struct uc_error *err)
 {
-	const size_t size = stats_size(nr_threads);
-	uc_auto_free struct uc_stats *before = NULL;
 	uc_auto_close int fd = -1;
 	struct uc_stats *stats;
-	char path[512];
+	int ret;
 
-	stats_path(host, id, path, sizeof(path));
-	if (go_on)
-		(void)uc_stats_read(host, id, &before);
-	/* Never truncate what a reader may have mapped: a new file under the old name. */
+	/* A writer that died may have left it. */
 	(void)unlink(path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return uc_fail_open(err, host, path, errno);
 	/* Reserved now: a full file system must not turn into SIGBUS in a queue thread. */
-	int ret = posix_fallocate(fd, 0, (off_t)size);
+	ret = posix_fallocate(fd, 0, (off_t)size);
 	if (ret) {
 		(void)unlink(path);
 		return uc_fail_errno(err, ret, "%s", path);
@@ -101,12 +143,39 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads
 		(void)unlink(path);
 		return uc_fail_errno(err, ret, "%s: cannot map it", path);
 	}
+	*ret_stats = stats;
+	return 0;
+}
+
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
+		    struct uc_stats **ret_stats, struct uc_error *err)
+{
+	uc_auto_free struct uc_stats *before = NULL;
+	struct uc_stats *stats = NULL;
+	char made[512];
+	char path[512];
+	int ret;
+
+	stats_path(host, id, path, sizeof(path));
+	new_path(host, id, made, sizeof(made));
+	if (go_on)
+		(void)uc_stats_read(host, id, &before);
+	ret = make_file(host, made, stats_size(nr_threads), &stats, err);
+	if (ret < 0 || !stats)
+		return ret;
 	stats->magic = UC_STATS_MAGIC;
 	stats->version = UC_STATS_VERSION;
 	stats->nr_threads = nr_threads;
 	stats->stride = sizeof(struct uc_thread_stats);
 	if (before && before->nr_threads == nr_threads)
 		take_over(stats, before);
+	/* Whoever looks sees the old counters or the new ones, and never fewer in between. */
+	if (rename(made, path) < 0) {
+		ret = uc_fail_errno(err, errno, "%s", path);
+		(void)unlink(made);
+		uc_stats_unmap(stats);
+		return ret;
+	}
 	*ret_stats = stats;
 	return 0;
 }
@@ -122,5 +191,7 @@ void uc_stats_remove(const struct uc_host *host, uint32_t id)
 	char path[512];
 
 	stats_path(host, id, path, sizeof(path));
+	(void)unlink(path);
+	new_path(host, id, path, sizeof(path));
 	(void)unlink(path);
 }

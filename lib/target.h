@@ -52,6 +52,9 @@ struct uc_io {
 	uint32_t asked;    /* sectors of a WRITE before its data was fetched */
 	uint64_t addr;     /* goes with the tag's next driver command */
 	uint64_t sqe_addr; /* goes into the SQE of it */
+	/* The engine's, for service times: */
+	uint64_t begun;     /* CLOCK_MONOTONIC, ns */
+	struct uc_io *next; /* among those that are answered, but not submitted yet */
 };
 
 /* The request is not finished: an SQE of its own is on the ring. */

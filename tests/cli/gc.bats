@@ -62,10 +62,12 @@ device kept $root/dev/ublkb2: it has no handler, and can be recovered"
 	echo x >"$root/run/8.json"
 	echo x >"$root/run/9.stats"
 	echo x >"$root/run/.0.json.new"
+	echo x >"$root/run/.9.stats.new"
 	echo x >"$root/run/README"
 	echo x >"$root/run/0.json.bak"
 	works gc
 	same "$(sort <<<"$out")" "$root/run/.0.json.new: removed: its writer has died
+$root/run/.9.stats.new: removed: there is no such device
 $root/run/7.json: removed: there is no such device
 $root/run/8.json: removed: there is no such device
 $root/run/9.stats: removed: there is no such device"

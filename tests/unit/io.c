@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "deadline.h"
 #include "manage.h"
 #include "model.h"
 #include "path.h"
@@ -305,6 +306,52 @@ static void test_truncated(void **state)
 	assert_int_equal(io(f, UBLK_IO_OP_READ, 0, SECTORS, data), BLOCK);
 }
 
+/* What the client waits for, as it sees it itself. */
+static uint64_t timed_io(const struct fixture *f, uint32_t op_flags, void *data)
+{
+	const uint64_t begun = uc_now();
+
+	assert_true(io(f, op_flags, 0, SECTORS, data) >= 0);
+	return uc_now() - begun;
+}
+
+/* Every answer has its service time, which is not longer than the client's. */
+static void service_times(struct fixture *f)
+{
+	static const uint32_t ops[UC_CLASSES] = {UBLK_IO_OP_READ, UBLK_IO_OP_WRITE,
+						 UBLK_IO_OP_DISCARD};
+	static unsigned char data[BLOCK];
+	struct uc_thread_stats now;
+
+	for (unsigned class = 0; class < UC_CLASSES; class ++) {
+		uint64_t longest = 0;
+		uint64_t sum = 0;
+
+		for (unsigned i = 0; i < 20; i++) {
+			const uint64_t time = timed_io(f, ops[class], data);
+
+			longest = time > longest ? time : longest;
+			sum += time;
+		}
+		now = counters(f);
+		assert_int_equal(uc_histogram_total(&now.service[class]), 20);
+		assert_true(uc_histogram_permille(&now.service[class], 1000) <= longest);
+		assert_in_range(now.service[class].sum, 1, sum);
+	}
+}
+
+static void test_service_loop(void **state)
+{
+	add(*state, "loop", "file", ((struct fixture *)*state)->image);
+	service_times(*state);
+}
+
+static void test_service_ramdisk(void **state)
+{
+	add(*state, "ramdisk", "size", "1M");
+	service_times(*state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +366,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_null, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_null_direct, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_flush, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_service_loop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_service_ramdisk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_truncated, set_up_in_memory, tear_down),

@@ -180,14 +180,47 @@ static void test_stats(void **state)
 	assert_int_equal(uc_stats_read(&host, 7, &copy), -ENOENT);
 }
 
+/* A handler goes on where the one before has ended, whatever that has left. */
+static void test_stats_go_on(void **state)
+{
+	struct uc_stats *old = NULL;
+	struct uc_stats *new = NULL;
+	struct uc_stats *copy = NULL;
+	struct uc_error err = {0};
+	char path[128];
+
+	(void)state;
+	assert_int_equal(uc_stats_create(&host, 7, 2, false, &old, &err), 0);
+	old->threads[1].writes = 5;
+	old->threads[1].in_flight = 3;
+	uc_histogram_count(&old->threads[1].service[UC_CLASS_WRITE], 1 << 20, 1);
+	snprintf(path, sizeof(path), "%s/.7.stats.new", dir);
+	assert_int_equal(symlink("7.stats", path), 0);
+	assert_int_equal(uc_stats_create(&host, 7, 2, true, &new, &err), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	/* The old one's page is its own still. */
+	old->threads[1].writes = 6;
+	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
+	assert_int_equal(copy->threads[1].writes, 5);
+	assert_int_equal(copy->threads[1].in_flight, 0);
+	assert_int_equal(uc_histogram_permille(&copy->threads[1].service[UC_CLASS_WRITE], 500),
+			 1 << 20);
+	free(copy);
+	uc_stats_unmap(old);
+	uc_stats_unmap(new);
+	/* Of another shape: from the beginning. */
+	assert_int_equal(uc_stats_create(&host, 7, 3, true, &new, &err), 0);
+	assert_int_equal(new->threads[1].writes, 0);
+	uc_stats_unmap(new);
+	uc_stats_remove(&host, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_other_device),
-		cmocka_unit_test(test_spoiled),
-		cmocka_unit_test(test_stats),
-		cmocka_unit_test(test_directory_of_others),
+		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_other_device),
+		cmocka_unit_test(test_spoiled),     cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_stats_go_on), cmocka_unit_test(test_directory_of_others),
 	};
 
 	return cmocka_run_group_tests_name("record", tests, make_dir, remove_dir);
