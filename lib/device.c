@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bounded.h"
 #include "cleanup.h"
@@ -67,6 +68,15 @@ static int append_id(uint32_t **ids, size_t *count, uint32_t id)
 	return 0;
 }
 
+/* What the driver lets a plain user know of hangs on the permissions of this file. */
+static bool is_in_sight(const struct uc_host *host, uint32_t id)
+{
+	char path[128];
+
+	uc_node_char_path(host, id, path, sizeof(path));
+	return !host->unprivileged || access(path, R_OK) == 0;
+}
+
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
 		  struct uc_error *err)
 {
@@ -83,7 +93,8 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 	while (dir && (entry = readdir(dir))) {
 		uint32_t id;
 
-		if (strncmp(entry->d_name, "ublkc", 5) != 0 || !parse_id(entry->d_name + 5, &id))
+		if (strncmp(entry->d_name, "ublkc", 5) != 0 || !parse_id(entry->d_name + 5, &id) ||
+		    !is_in_sight(host, id))
 			continue;
 		if (append_id(&ids, &count, id) < 0)
 			return uc_fail_errno(err, ENOMEM, "the list of devices");

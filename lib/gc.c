@@ -51,9 +51,14 @@ static void failed(struct gc *gc, struct uc_gc_item *item, const struct uc_error
 
 /* --- devices --- */
 
-/* Other programs have small numbers there, if anything; ours are random. */
-static bool is_ours(const struct uc_device *d)
+/*
+ * Other programs have small numbers there, if anything; ours are random. A user's device may also
+ * be in the making: their lock is not ours.
+ */
+static bool is_ours(const struct gc *gc, const struct uc_device *d)
 {
+	if ((d->info.flags & UBLK_F_UNPRIVILEGED_DEV) && !gc->host->unprivileged)
+		return false;
 	return d->record_state == UC_RECORD_OK || d->info.ublksrv_flags > UINT32_MAX;
 }
 
@@ -81,8 +86,8 @@ static const char *judge(const struct gc *gc, const struct uc_device *d, const c
 	*ret_kept = NULL;
 	if (d->info.state == UBLK_S_DEV_LIVE || is_open(gc, d))
 		return NULL;
-	if (!is_ours(d) && !gc->options->all_owners) {
-		*ret_kept = "it is another program's; --all-owners removes that, too";
+	if (!is_ours(gc, d) && !gc->options->all_owners) {
+		*ret_kept = "it is another program's or user's; --all-owners removes that, too";
 		return NULL;
 	}
 	if (d->info.state == UBLK_S_DEV_DEAD)
@@ -202,6 +207,8 @@ static const char *why_stale(const struct gc *gc, const char *name, uint32_t id)
 
 	if (ret == -ENODEV)
 		return "there is no such device";
+	if (uc_device_is_out_of_sight(ret))
+		return "the device that has this id now is another user's";
 	if (ret < 0)
 		return NULL;
 	if (*name == '.')
