@@ -52,7 +52,7 @@ static int delete_one(void *ctx, uint32_t id, struct uc_error *err)
 	int ret = uc_del(del->selection.host, id, del->force, err);
 
 	/* Gone since we listed them: that is what --all wants. */
-	return uc_device_is_out_of_sight(ret) && del->all ? 0 : ret;
+	return ret == -ENODEV && del->all ? 0 : ret;
 }
 
 static int del_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)

@@ -232,7 +232,7 @@ static int observe(const struct uc_host *host, const struct selection *selection
 		ret = uc_device_get(host, ctrl, selection->ids[i], &devices[count], err);
 		if (ret == 0)
 			count++;
-		else if (uc_device_is_out_of_sight(ret) && !named)
+		else if (uc_device_is_out_of_sight(host, ret) && !named)
 			ret = 0; /* gone since we listed it */
 	}
 	*ret_count = count;

@@ -160,7 +160,7 @@ static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (r->all && (uc_device_is_out_of_sight(ret) || (ret == 0 && is_left_out(r, &device))))
+	if (r->all && (ret == -ENODEV || (ret == 0 && is_left_out(r, &device))))
 		return 0;
 	/* Until then the old handler holds on to its backing. */
 	if (ret == 0)

@@ -89,7 +89,7 @@ static int upgrade_one(void *ctx, uint32_t id, struct uc_error *err)
 
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (u->all && (uc_device_is_out_of_sight(ret) || (ret == 0 && is_left_out(u, &device))))
+	if (u->all && (ret == -ENODEV || (ret == 0 && is_left_out(u, &device))))
 		return 0;
 	return ret < 0 ? ret : upgrade_device(host, &device, err);
 }

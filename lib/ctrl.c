@@ -127,8 +127,8 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 	if (errnum == ENODEV && id != UC_ID_ANY)
 		return uc_fail(err, UC_NO_DEVICE, errnum,
 			       "device %u does not exist; 'ublkctl list' shows those that do", id);
-	/* Root is refused nothing: see ublk_ctrl_uring_cmd_permission(). */
-	if (id != UC_ID_ANY && (errnum == EACCES || errnum == EPERM))
+	/* By the owner of ublkcN: see ublk_ctrl_uring_cmd_permission(). */
+	if (host->unprivileged && id != UC_ID_ANY && (errnum == EACCES || errnum == EPERM))
 		return uc_fail(
 			err, UC_PERMISSION, errnum,
 			"device %u belongs to another user; run as that user, or as root (%s)", id,
@@ -331,7 +331,7 @@ int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_
 	 */
 	ret = call(ctrl, &get_dev_info, &cmd, err);
 	/* ... unless the device is of an unprivileged owner, and cannot be asked for without it. */
-	if (ret == -EINVAL)
+	if (ret == -EINVAL && first != -EINVAL)
 		ret = explain(&get_dev_info2, ctrl->host, id, -first, err);
 	if (ret < 0)
 		return ret;

@@ -68,13 +68,12 @@ static int append_id(uint32_t **ids, size_t *count, uint32_t id)
 	return 0;
 }
 
-/* What the driver lets a plain user know of hangs on the permissions of this file. */
-static bool is_in_sight(const struct uc_host *host, uint32_t id)
+static bool may_read(const struct uc_host *host, const char *node)
 {
-	char path[128];
+	char path[PATH_MAX];
 
-	uc_node_char_path(host, id, path, sizeof(path));
-	return !host->unprivileged || access(path, R_OK) == 0;
+	snprintf(path, sizeof(path), "%s/%s", host->dev_dir, node);
+	return access(path, R_OK) == 0;
 }
 
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
@@ -83,6 +82,8 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 	uc_auto_dir DIR *dir = NULL;
 	uc_auto_free uint32_t *ids = NULL;
 	const struct dirent *entry;
+	/* What the driver tells a plain user hangs on the permissions of each ublkcN. */
+	const bool only_ours = host->unprivileged && may_read(host, "ublk-control");
 	size_t count = 0;
 	char path[PATH_MAX];
 
@@ -94,7 +95,7 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 		uint32_t id;
 
 		if (strncmp(entry->d_name, "ublkc", 5) != 0 || !parse_id(entry->d_name + 5, &id) ||
-		    !is_in_sight(host, id))
+		    (only_ours && !may_read(host, entry->d_name)))
 			continue;
 		if (append_id(&ids, &count, id) < 0)
 			return uc_fail_errno(err, ENOMEM, "the list of devices");

@@ -37,17 +37,19 @@ const char *uc_device_state_name(unsigned state);
 
 /*
  * Ids of all devices, ascending, as the kernel lists them; for a plain user of those whose ublkcN
- * is theirs, since the driver tells them of no others. *ret_ids is to be freed. No driver or
- * no device is an empty list.
+ * is theirs, since the driver tells them of no others, or of all if they may not ask it at all.
+ * *ret_ids is to be freed. No driver or no device is an empty list.
  */
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
 		  struct uc_error *err);
 
-/* Whether it is not there, or not for us: what is listed may be deleted and made anew at any time.
+/*
+ * Whether the driver's answer for a device that was listed is that it is not there, or not for us:
+ * it may have been deleted since, and made anew by another.
  */
-static inline bool uc_device_is_out_of_sight(int ret)
+static inline bool uc_device_is_out_of_sight(const struct uc_host *host, int ret)
 {
-	return ret == -ENODEV || ret == -EPERM || ret == -EACCES;
+	return ret == -ENODEV || (host->unprivileged && (ret == -EPERM || ret == -EACCES));
 }
 
 /* -ENODEV and UC_NO_DEVICE when there is none. */

@@ -88,9 +88,9 @@ del_works() {
 
 # --- add: ADD_DEV ---
 
-@test "add: ADD_DEV:EPERM" { add_fails 4 'ADD_DEV: only root may add devices; run as root (Operation not permitted)'; }
+@test "add: ADD_DEV:EPERM" { add_fails 4 'ADD_DEV: only root may add devices; run as root, or use --unprivileged (Operation not permitted)'; }
 @test "add: ADD_DEV:EACCES" {
-	add_fails 4 "ADD_DEV: not allowed, or the driver's ublks_max is reached (Permission denied)"
+	add_fails 4 "ADD_DEV: there are as many unprivileged devices as the driver allows; delete one, or raise /sys/module/ublk_drv/parameters/ublks_max (Permission denied)"
 }
 @test "add: ADD_DEV:ENOMEM" { add_fails 1 'the driver refused ADD_DEV: Cannot allocate memory'; }
 @test "add: ADD_DEV:EBUSY" { add_fails 7 'the driver refused ADD_DEV: Device or resource busy'; }
