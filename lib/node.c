@@ -78,13 +78,18 @@ int uc_node_await_ours(const struct uc_host *host, uint32_t id, struct uc_error 
 
 	uc_node_char_path(host, id, path, sizeof(path));
 	ret = await(host, &w);
-	if (ret < 0)
+	if (ret == -ENOENT)
 		return uc_fail(
-			err, UC_PERMISSION, -ret,
-			"udev has not given you %s within %u ms (%s): ublkctl's udev rules are "
-			"not installed, or not in use; device %u is left, only root can "
-			"delete it",
-			path, host->timeout_ms, uc_errno_text(-ret), id);
+			err, UC_PERMISSION, ENOENT,
+			"there is no %s after %u ms: this /dev is not the machine's, in which "
+			"device %u is left; a container needs that one",
+			path, host->timeout_ms, id);
+	if (ret < 0)
+		return uc_fail(err, UC_PERMISSION, -ret,
+			       "udev has not given you %s within %u ms (%s): ublkctl's udev rules "
+			       "are not installed, or not in use; device %u is left, and only root "
+			       "can delete it",
+			       path, host->timeout_ms, uc_errno_text(-ret), id);
 	return 0;
 }
 

@@ -316,6 +316,8 @@ void uc_record_remove(const struct uc_host *host, uint32_t id)
 {
 	char path[512];
 
+	if (!*host->run_dir)
+		return;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
 	(void)unlink(path);
 	uc_stats_remove(host, id);

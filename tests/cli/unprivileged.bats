@@ -6,7 +6,8 @@ load helpers
 # become UID: from here on this user, with a runtime directory; 0 is root again
 become() {
 	export UBLKCTL_MODEL_UID=$1 XDG_RUNTIME_DIR=$tmp/user-$1
-	mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+	mkdir -p "$XDG_RUNTIME_DIR"
+	chmod 700 "$XDG_RUNTIME_DIR"
 }
 teardown() {
 	local status=0 file

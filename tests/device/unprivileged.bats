@@ -22,7 +22,7 @@ setup_file() {
 	for user in $alice $bob $carol; do
 		mkdir -p "/run/user/$user"
 		chmod 700 "/run/user/$user"
-		chown $user:$user "/run/user/$user"
+		chown "$user:$user" "/run/user/$user"
 	done
 }
 
@@ -61,11 +61,26 @@ remove_as() { if [[ -e /sys/class/ublk-char/ublkc$2 ]]; then as "$1" ublkctl del
 # Nothing but the locks may stay in a user's directory.
 no_records() { same "$(find /run/user/*/ublkctl ! -name '.lock*' -type f)" ''; }
 
+# her_directory DIRECTORY: alice's, which she can reach
+her_directory() {
+	mkdir "$1"
+	chmod 755 "$1" "$tmp" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/*
+	chown $alice "$1"
+}
+
+# image_with_partition DIRECTORY: alice's
+image_with_partition() {
+	her_directory "$1"
+	truncate -s 16M "$1/image"
+	printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\x08\0\0%048d\x55\xaa' 0 | tr 0 '\0' |
+		dd of="$1/image" bs=1 seek=446 conv=notrunc status=none
+	chown $alice "$1/image"
+}
+
 @test "a file of alice's: made, written, read back, shown and deleted by her" {
-	mkdir -m 755 "$tmp/a"
-	chmod 755 "$tmp" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/*
+	her_directory "$tmp/a"
 	truncate -s 32M "$tmp/a/image"
-	chown -R $alice "$tmp/a"
+	chown $alice "$tmp/a/image"
 	add_as $alice -t loop -f "$tmp/a/image" --name disk
 	same "$(stat -c '%u %g %a' "/dev/ublkc$id" "$dev" | uniq)" "$alice $alice 600"
 	run_check as $alice fio --name=verify --filename="$dev" --direct=1 --rw=randwrite --bs=4k --size=4M --iodepth=16 \
@@ -166,13 +181,17 @@ $his $bob 1 none"
 }
 
 @test "udev: her name is not root's, and nothing of the system looks into her device" {
-	add_as $alice -t ramdisk --size 16M --name web
+	image_with_partition "$tmp/a"
+	add_as $alice -t loop -f "$tmp/a/image" --name web
 	udevadm settle --timeout 30
+	[[ ! -e ${dev}p1 ]]
 	[[ ! -e /dev/ublk/by-name/web ]]
 	udevadm info -q property "$dev" >"$tmp/properties"
 	grep -qx UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG=1 "$tmp/properties"
 	grep -qx SYSTEMD_READY=0 "$tmp/properties"
-	add_device -t ramdisk --size 16M --name web
+	cp "$tmp/a/image" "$tmp/image"
+	add_device -t loop -f "$tmp/image" --name web
+	wait_until 30 test -e "${dev}p1"
 	udevadm settle --timeout 30
 	same "$(readlink -f /dev/ublk/by-name/web)" "$dev"
 	same "$(stat -c %u "/dev/ublkc$id" "$dev" | uniq)" 0
@@ -201,6 +220,28 @@ contained() { as $alice unshare --user --map-root-user --mount --pid --fork --mo
 	same "$(<"$tmp/out")" "/dev/ublkb0
 /dev/ublkb0 $alice ok"
 	no_records
+}
+
+# In a container with a /dev of its own: what of the host's is named is there, too; and then the rest of the arguments
+# shellcheck disable=SC2016  # for the shell in there
+own_dev='
+	set -e
+	mkdir "$1/dev"
+	mount -t tmpfs none "$1/dev"
+	for node in null $2; do : >"$1/dev/$node"; mount --bind "/dev/$node" "$1/dev/$node"; done
+	mount --rbind "$1/dev" /dev
+	"${@:3}"'
+
+@test "in a container with a /dev of its own: what there is in it can be used, and nothing made" {
+	her_directory "$tmp/a"
+	add_as $alice -t ramdisk --size 16M
+	contained bash -c "$own_dev" - "$tmp/a" "ublk-control ublkc$id ublkb$id" bash -c "
+		'$theirs' list --raw --noheadings -o ID,TARGET,RECORD
+		dd if=$dev of=/dev/null bs=1M count=16 status=none" >"$tmp/out"
+	same "$(<"$tmp/out")" "$id ramdisk ok"
+	refused 4 "there is no /dev/ublkc$((id + 1)) after 1000 ms: this /dev is not the machine's, in which device $((id + 1)) is left" \
+		contained bash -c "${own_dev/mkdir/mkdir -p}" - "$tmp/a" ublk-control "$theirs" --timeout 1 add -t null --unprivileged
+	run_check as $alice ublkctl del $((id + 1))
 }
 
 @test "in a container that ends: its device is dead, and alice can remove it" {
