@@ -77,6 +77,19 @@ teardown() {
 $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: there is no such device"
 }
 
+@test "gc: a record for an id that is another user's now" {
+	become 1001
+	works add -t null --unprivileged
+	become 0
+	works del 0
+	become 1002
+	works add -t null --unprivileged
+	become 1001
+	works gc
+	same "$(sort <<<"$out")" "$XDG_RUNTIME_DIR/ublkctl/0.json: removed: the device that has this id now is another user's
+$XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is another user's"
+}
+
 @test "a record of root's is not taken for a user's device, whatever its cookie" {
 	become 1001
 	works add -t null --unprivileged --name disk
