@@ -161,7 +161,7 @@ static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublk
 	return res >= 0 ? res : explain(k, ctrl->host, cmd->dev_id, -res, err);
 }
 
-/* A command on no device, or one that takes no path: queue_id is all ones. */
+/* A command without a path: queue_id is all ones unless it is about one queue. */
 static struct ublksrv_ctrl_cmd bare_command(struct uc_ctrl *ctrl, uint32_t id, size_t len)
 {
 	return (struct ublksrv_ctrl_cmd){
@@ -327,10 +327,9 @@ int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_
 
 	if (first == 0)
 		return 0;
-	/* Its own reasons to fail (no node in this mount namespace, old driver) do not matter ...
-	 */
+	/* Its own reasons to fail (no node in this mount namespace, old driver) do not matter, */
 	ret = call(ctrl, &get_dev_info, &cmd, err);
-	/* ... unless the device is of an unprivileged owner, and cannot be asked for without it. */
+	/* unless it is a device of an unprivileged owner, for which nothing else will do. */
 	if (ret == -EINVAL && first != -EINVAL)
 		ret = explain(&get_dev_info2, ctrl->host, id, -first, err);
 	if (ret < 0)

@@ -197,7 +197,7 @@ $his $bob 1 none"
 	same "$(stat -c %u "/dev/ublkc$id" "$dev" | uniq)" 0
 }
 
-@test "resize by her" {
+@test "resize by her, and the end of her handler" {
 	add_as $alice -t ramdisk --size 16M
 	if ublkctl show "$id" | grep -q update-size; then
 		run_check as $alice ublkctl resize --size 32M "$id"
@@ -205,6 +205,10 @@ $his $bob 1 none"
 	else
 		refused 3 "did not grant update-size" as $alice ublkctl resize --size 32M "$id"
 	fi
+	kill -TERM "$pid"
+	wait_until 20 gone "$pid"
+	[[ ! -e $dev ]]
+	no_records
 }
 
 # contained COMMAND...: alice in a container with mounts and processes of its own, and the host's /dev
