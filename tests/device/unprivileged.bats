@@ -225,7 +225,7 @@ contained() { as $alice unshare --user --map-root-user --mount --pid --fork --mo
 own_dev='
 	set -e
 	mkdir "$1/dev"
-	mount -t tmpfs none "$1/dev"
+	mount -t tmpfs -o mode=755 none "$1/dev"
 	for node in null $2; do : >"$1/dev/$node"; mount --bind "/dev/$node" "$1/dev/$node"; done
 	mount --rbind "$1/dev" /dev
 	"${@:3}"'
