@@ -28,6 +28,7 @@ enum {
 	OPT_RECOVERY,
 	OPT_NAME,
 	OPT_IF_ABSENT,
+	OPT_UNPRIVILEGED,
 	OPT_JSON,
 };
 
@@ -61,6 +62,8 @@ static const struct poptOption add_options[] = {
 	 "what to call it, here and in /dev/ublk/by-name", "NAME"},
 	{"if-absent", '\0', POPT_ARG_NONE, NULL, OPT_IF_ABSENT,
 	 "print the path of the one that there is with this name or backing", NULL},
+	{"unprivileged", '\0', POPT_ARG_NONE, NULL, OPT_UNPRIVILEGED,
+	 "as a plain user, who owns it then; for others it is not there", NULL},
 	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "print what was made as JSON", NULL},
 	POPT_TABLEEND,
 };
@@ -143,6 +146,9 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 		return take_name(add, arg, err);
 	case OPT_IF_ABSENT:
 		add->if_absent = true;
+		return 0;
+	case OPT_UNPRIVILEGED:
+		spec->unprivileged = true;
 		return 0;
 	default:
 		add->json = true;
@@ -252,6 +258,17 @@ static int look_for_it(const struct uc_host *host, struct add *add, struct uc_er
 	return 1;
 }
 
+/* The driver drops the flag silently where it is not needed. */
+static int check_user(const struct uc_host *host, const struct uc_spec *spec, struct uc_error *err)
+{
+	if (!spec->unprivileged || host->unprivileged)
+		return 0;
+	return uc_fail(
+		err, UC_USAGE, EINVAL,
+		"--unprivileged is for plain users, and this process has CAP_SYS_ADMIN: leave "
+		"it out, or run as the user that shall own the device");
+}
+
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
 	struct add add = {
@@ -274,6 +291,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 			      "no target: say -t TARGET; 'ublkctl targets' lists them");
 	if (ret == 0)
 		ret = serve_check(&add.serve.spec, err);
+	if (ret == 0)
+		ret = check_user(host, &add.serve.spec, err);
 	if (ret == 0 && add.serve.type)
 		ret = look_for_it(host, &add, err);
 	if (ret == 0 && add.serve.type)

@@ -150,6 +150,16 @@ static void get_owner(const void *row, struct value *value)
 	value_number(value, device_of(row)->info.owner_uid);
 }
 
+static void get_group(const void *row, struct value *value)
+{
+	value_number(value, device_of(row)->info.owner_gid);
+}
+
+static void get_unprivileged(const void *row, struct value *value)
+{
+	value_bool(value, device_of(row)->info.flags & UBLK_F_UNPRIVILEGED_DEV);
+}
+
 static void get_features(const void *row, struct value *value)
 {
 	value->type = VALUE_TEXT;
@@ -174,6 +184,8 @@ static const struct column columns[] = {
 	{"MAX-IO", true, "largest request", get_max_io},
 	{"MAJ:MIN", false, "device number", get_maj_min},
 	{"OWNER", true, "user id of the owner", get_owner},
+	{"GROUP", true, "group id of the owner", get_group},
+	{"UNPRIVILEGED", true, "made by a plain user", get_unprivileged},
 	{"RECOVERY", false, "when the handler dies: none, queue, reissue or fail", get_recovery},
 	{"FEATURES", false, "features that the driver granted", get_features},
 	{"RECORD", false, "our record of it: ok, none, spoiled or stale", get_record},
@@ -220,7 +232,7 @@ static int observe(const struct uc_host *host, const struct selection *selection
 		ret = uc_device_get(host, ctrl, selection->ids[i], &devices[count], err);
 		if (ret == 0)
 			count++;
-		else if (ret == -ENODEV && !named)
+		else if (uc_device_is_out_of_sight(host, ret) && !named)
 			ret = 0; /* gone since we listed it */
 	}
 	*ret_count = count;

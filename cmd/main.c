@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "cmd.h"
 
 int main(int argc, char **argv)
 {
-	static const struct uc_host host = {
+	struct uc_host host = {
 		.dev_dir = "/dev",
 		.sys_dir = "/sys",
 		.run_dir = "/run/ublkctl",
@@ -11,5 +13,6 @@ int main(int argc, char **argv)
 		.timeout_ms = 10000,
 	};
 
+	uc_host_of_user(&host, getenv("XDG_RUNTIME_DIR"));
 	return ublkctl_main(&host, argc, argv);
 }

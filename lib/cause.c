@@ -65,7 +65,8 @@ bool uc_cause_not_root(const struct uc_host *host, const char *what, struct uc_c
 	if (geteuid() != 0) {
 		uc_cause_text(ret_cause, UC_PERMISSION, "%s: user %u is not root", what, geteuid());
 		uc_cause_remedy(ret_cause, "-s");
-		uc_cause_advice(ret_cause, "do it as root there");
+		uc_cause_advice(ret_cause,
+				"do it as root there, or see UNPRIVILEGED DEVICES in ublkctl(8)");
 		return true;
 	}
 	if (uc_machine_in_userns(host)) {

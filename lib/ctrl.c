@@ -2,6 +2,7 @@
 #include "ctrl.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,18 +25,20 @@ union payload {
 	struct uc_cpus cpus;
 	struct ublk_shmem_buf_reg reg;
 	uint64_t features;
-	struct {
-		char path[PATH_ROOM];
-		struct ublksrv_ctrl_dev_info info;
-	} info2;
 };
 
 struct uc_ctrl {
 	const struct uc_host *host;
 	void *conn;
-	bool stuck; /* a command never answered: nothing of this may be freed */
+	bool stuck;              /* a command never answered: nothing of this may be freed */
+	uint32_t known_id;       /* the device last heard of ... */
+	bool known_unprivileged; /* ... and whose it is */
+	/* Of ublkcN: it ends where the payload begins. */
+	_Alignas(union payload) char path[PATH_ROOM];
 	union payload payload;
 };
+_Static_assert(offsetof(struct uc_ctrl, payload) == offsetof(struct uc_ctrl, path) + PATH_ROOM,
+	       "the driver wants the path and the payload in one piece");
 
 /* One row per command: its name in messages, and what its special answers mean. */
 struct command {
@@ -63,8 +66,11 @@ static const struct command add_dev = {
 		    {ENOSPC, UC_FAILED, "no device id is free; delete unused devices"}},
 };
 static const struct command get_dev_info = {.op = UBLK_U_CMD_GET_DEV_INFO, .name = "GET_DEV_INFO"};
-static const struct command get_dev_info2 = {.op = UBLK_U_CMD_GET_DEV_INFO2,
-					     .name = "GET_DEV_INFO2"};
+static const struct command get_dev_info2 = {
+	.op = UBLK_U_CMD_GET_DEV_INFO2,
+	.name = "GET_DEV_INFO2",
+	.meaning = {{ENOENT, UC_FAILED, "its ublkcN is not in this /dev"}},
+};
 static const struct command set_params = {
 	.op = UBLK_U_CMD_SET_PARAMS,
 	.name = "SET_PARAMS",
@@ -142,6 +148,12 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 	if (errnum == ENODEV && id != UC_ID_ANY)
 		return uc_fail(err, UC_NO_DEVICE, errnum,
 			       "device %u does not exist; 'ublkctl list' shows those that do", id);
+	/* By the owner of ublkcN: see ublk_ctrl_uring_cmd_permission(). */
+	if (host->unprivileged && id != UC_ID_ANY && (errnum == EACCES || errnum == EPERM))
+		return uc_fail(
+			err, UC_PERMISSION, errnum,
+			"device %u belongs to another user; run as that user, or as root (%s)", id,
+			uc_errno_text(errnum));
 	if (errnum == EOPNOTSUPP)
 		return uc_fail(err, UC_UNSUPPORTED, errnum,
 			       "this kernel's driver does not have %s; a newer kernel may",
@@ -172,8 +184,8 @@ static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublk
 	return res >= 0 ? res : explain(k, ctrl->host, cmd->dev_id, -res, err);
 }
 
-/* A command on a whole device (queue_id is all ones) with `len` bytes of payload. */
-static struct ublksrv_ctrl_cmd command_for(struct uc_ctrl *ctrl, uint32_t id, size_t len)
+/* A command without a path: queue_id is all ones unless it is about one queue. */
+static struct ublksrv_ctrl_cmd bare_command(struct uc_ctrl *ctrl, uint32_t id, size_t len)
 {
 	return (struct ublksrv_ctrl_cmd){
 		.dev_id = id,
@@ -181,6 +193,60 @@ static struct ublksrv_ctrl_cmd command_for(struct uc_ctrl *ctrl, uint32_t id, si
 		.len = (uint16_t)len,
 		.addr = len ? (uint64_t)(uintptr_t)&ctrl->payload : 0,
 	};
+}
+
+/* Puts the path of ublkcN before the payload: permission is checked against that file. */
+static int add_path(struct uc_ctrl *ctrl, struct ublksrv_ctrl_cmd *cmd)
+{
+	char path[PATH_ROOM];
+	const int len =
+		snprintf(path, sizeof(path), "%s/ublkc%u", ctrl->host->dev_dir, cmd->dev_id);
+	const size_t size = (size_t)len + 1;
+	char *start = ctrl->path + PATH_ROOM - size;
+
+	if (len < 0 || size > PATH_ROOM)
+		return -ENAMETOOLONG;
+	memcpy(start, path, size);
+	cmd->addr = (uint64_t)(uintptr_t)start;
+	cmd->dev_path_len = (uint16_t)size;
+	cmd->len = (uint16_t)(cmd->len + size);
+	return 0;
+}
+
+static void know(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *info)
+{
+	ctrl->known_id = info->dev_id;
+	ctrl->known_unprivileged = info->flags & UBLK_F_UNPRIVILEGED_DEV;
+}
+
+/* The newer form also works for devices of unprivileged owners, so it is asked first. */
+static int get_info2(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info)
+{
+	struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, id, sizeof(*ret_info));
+	int ret = add_path(ctrl, &cmd);
+
+	if (ret == 0)
+		ret = call(ctrl, &get_dev_info2, &cmd, NULL);
+	if (ret < 0)
+		return ret;
+	*ret_info = ctrl->payload.info;
+	know(ctrl, ret_info);
+	return 0;
+}
+
+/*
+ * A command on a whole device with `len` bytes of payload, which is to be filled in afterwards:
+ * whether the path belongs before it may have to be asked first.
+ */
+static struct ublksrv_ctrl_cmd command_for(struct uc_ctrl *ctrl, uint32_t id, size_t len)
+{
+	struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, id, len);
+	struct ublksrv_ctrl_dev_info info;
+
+	if (ctrl->known_id == id ? ctrl->known_unprivileged
+				 : get_info2(ctrl, id, &info) == 0 && ctrl->known_unprivileged)
+		(void)add_path(ctrl, &cmd);
+	return cmd;
 }
 
 /* A command with neither payload nor result, but perhaps one word of data. */
@@ -231,6 +297,7 @@ int uc_ctrl_open(const struct uc_host *host, struct uc_ctrl **ret_ctrl, struct u
 	if (!ctrl)
 		return uc_fail_errno(err, ENOMEM, "the control client");
 	ctrl->host = host;
+	ctrl->known_id = UC_ID_ANY;
 	ret = host->transport->ctrl_open(host, &ctrl->conn);
 	if (ret < 0) {
 		free(ctrl);
@@ -250,7 +317,7 @@ void uc_ctrl_close(struct uc_ctrl *ctrl)
 
 int uc_ctrl_get_features(struct uc_ctrl *ctrl, uint64_t *ret_features, struct uc_error *err)
 {
-	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, UC_ID_ANY, UBLK_FEATURES_LEN);
+	const struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, UC_ID_ANY, UBLK_FEATURES_LEN);
 	int ret = call(ctrl, &get_features, &cmd, err);
 
 	if (ret < 0)
@@ -261,7 +328,7 @@ int uc_ctrl_get_features(struct uc_ctrl *ctrl, uint64_t *ret_features, struct uc
 
 int uc_ctrl_add_dev(struct uc_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
 {
-	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, info->dev_id, sizeof(*info));
+	const struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, info->dev_id, sizeof(*info));
 	int ret;
 
 	ctrl->payload.info = *info;
@@ -269,43 +336,28 @@ int uc_ctrl_add_dev(struct uc_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info, st
 	if (ret < 0)
 		return ret;
 	*info = ctrl->payload.info;
-	return 0;
-}
-
-/* The newer form also works for devices of unprivileged owners, so it is asked first. */
-static int get_info2(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info)
-{
-	struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, 0);
-	int len;
-	int ret;
-
-	len = snprintf(ctrl->payload.info2.path, PATH_ROOM, "%s/ublkc%u", ctrl->host->dev_dir, id);
-	if (len < 0 || len >= PATH_ROOM)
-		return -ENAMETOOLONG;
-	/* The path, its NUL, and the buffer for the answer right behind it. */
-	cmd.dev_path_len = (uint16_t)(len + 1);
-	cmd.len = (uint16_t)(cmd.dev_path_len + sizeof(*ret_info));
-	cmd.addr = (uint64_t)(uintptr_t)ctrl->payload.info2.path;
-	ret = call(ctrl, &get_dev_info2, &cmd, NULL);
-	if (ret < 0)
-		return ret;
-	memcpy(ret_info, ctrl->payload.info2.path + cmd.dev_path_len, sizeof(*ret_info));
+	know(ctrl, info);
 	return 0;
 }
 
 int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
 			 struct uc_error *err)
 {
-	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*ret_info));
-	int ret = get_info2(ctrl, id, ret_info);
+	const int first = get_info2(ctrl, id, ret_info);
+	const struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, id, sizeof(*ret_info));
+	int ret;
 
-	if (ret == 0)
+	if (first == 0)
 		return 0;
-	/* Its own reasons to fail (no node in this mount namespace, old driver) do not matter. */
+	/* Its own reasons to fail (no node in this mount namespace, old driver) do not matter, */
 	ret = call(ctrl, &get_dev_info, &cmd, err);
+	/* unless it is a device of an unprivileged owner, for which nothing else will do. */
+	if (ret == -EINVAL && first != -EINVAL)
+		ret = explain(&get_dev_info2, ctrl->host, id, -first, err);
 	if (ret < 0)
 		return ret;
 	*ret_info = ctrl->payload.info;
+	know(ctrl, ret_info);
 	return 0;
 }
 

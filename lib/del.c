@@ -56,7 +56,7 @@ static int remove_device(void *ctx, void *ret, struct uc_error *err)
 	if (res < 0)
 		return res;
 	/* With users left DEL_DEV would wait for them; the driver can also let them go first. */
-	if (r->force) {
+	if (r->force && !(r->device->info.flags & UBLK_F_UNPRIVILEGED_DEV)) {
 		res = uc_ctrl_del_dev_async(ctrl, id, err);
 		if (res != -EOPNOTSUPP)
 			return res;

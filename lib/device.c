@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bounded.h"
 #include "cleanup.h"
@@ -66,12 +67,22 @@ static int append_id(uint32_t **ids, size_t *count, uint32_t id)
 	return 0;
 }
 
+static bool may_read(const struct uc_host *host, const char *node)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", host->dev_dir, node);
+	return access(path, R_OK) == 0;
+}
+
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
 		  struct uc_error *err)
 {
 	uc_auto_dir DIR *dir = NULL;
 	uc_auto_free uint32_t *ids = NULL;
 	const struct dirent *entry;
+	/* What the driver tells a plain user hangs on the permissions of each ublkcN. */
+	const bool only_ours = host->unprivileged && may_read(host, "ublk-control");
 	size_t count = 0;
 	char path[PATH_MAX];
 
@@ -83,7 +94,8 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 		uint32_t id;
 
 		if (strncmp(entry->d_name, "ublkc", 5) != 0 ||
-		    !uc_device_parse_id(entry->d_name + 5, &id))
+		    !uc_device_parse_id(entry->d_name + 5, &id) ||
+		    (only_ours && !may_read(host, entry->d_name)))
 			continue;
 		if (append_id(&ids, &count, id) < 0)
 			return uc_fail_errno(err, ENOMEM, "the list of devices");

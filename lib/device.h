@@ -2,6 +2,7 @@
 #ifndef UC_DEVICE_H
 #define UC_DEVICE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,11 +36,21 @@ struct uc_device {
 const char *uc_device_state_name(unsigned state);
 
 /*
- * Ids of all devices, ascending, as the kernel lists them. *ret_ids is to be freed. No driver or
- * no device is an empty list.
+ * Ids of all devices, ascending, as the kernel lists them; for a plain user of those whose ublkcN
+ * is theirs, since the driver tells them of no others, or of all if they may not ask it at all.
+ * *ret_ids is to be freed. No driver or no device is an empty list.
  */
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
 		  struct uc_error *err);
+
+/*
+ * Whether the driver's answer for a device that was listed is that it is not there, or not for us:
+ * it may have been deleted since, and made anew by another.
+ */
+static inline bool uc_device_is_out_of_sight(const struct uc_host *host, int ret)
+{
+	return ret == -ENODEV || (host->unprivileged && (ret == -EPERM || ret == -EACCES));
+}
 
 /* -ENODEV and UC_NO_DEVICE when there is none. */
 int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,

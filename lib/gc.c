@@ -51,10 +51,16 @@ static void failed(struct gc *gc, struct uc_gc_item *item, const struct uc_error
 
 /* --- devices --- */
 
-/* Other programs have small numbers there, if anything; ours are random. */
-static bool is_ours(const struct uc_device *d)
+/* Whose it is if not ours, or NULL. */
+static const char *owner(const struct gc *gc, const struct uc_device *d)
 {
-	return d->record_state == UC_RECORD_OK || d->info.ublksrv_flags > UINT32_MAX;
+	/* It may be in the making, and their lock is not ours. */
+	if ((d->info.flags & UBLK_F_UNPRIVILEGED_DEV) && !gc->host->unprivileged)
+		return "it is a plain user's; --all-owners removes that, too";
+	/* Other programs have small numbers there, if anything; ours are random. */
+	if (d->record_state != UC_RECORD_OK && d->info.ublksrv_flags <= UINT32_MAX)
+		return "it is another program's; --all-owners removes that, too";
+	return NULL;
 }
 
 static bool is_open(const struct gc *gc, const struct uc_device *d)
@@ -83,10 +89,8 @@ static const char *judge(const struct gc *gc, const struct uc_device *d, const c
 	*ret_kept = NULL;
 	if (d->info.state == UBLK_S_DEV_LIVE || is_open(gc, d))
 		return NULL;
-	if (!is_ours(d) && !gc->options->all_owners) {
-		*ret_kept = "it is another program's; --all-owners removes that, too";
+	if (!gc->options->all_owners && (*ret_kept = owner(gc, d)))
 		return NULL;
-	}
 	if (d->info.state == UBLK_S_DEV_DEAD)
 		return "its handler is dead, and it cannot be started again";
 	if (is_lost(d))
@@ -205,6 +209,8 @@ static const char *why_stale(const struct gc *gc, const char *name, uint32_t id)
 
 	if (ret == -ENODEV)
 		return "there is no such device";
+	if (uc_device_is_out_of_sight(gc->host, ret))
+		return "the device that has this id now is another user's";
 	if (ret < 0)
 		return NULL;
 	if (*name == '.')

@@ -141,7 +141,8 @@ static int remove_leftovers(void *ctx, void *ret, struct uc_error *err)
 		res = uc_ctrl_open(l->host, &ctrl, err);
 	for (size_t i = 0; res == 0 && i < count; i++) {
 		res = uc_ctrl_get_dev_info(ctrl, ids[i], &info, err);
-		if (res == -ENODEV || (res == 0 && info.ublksrv_flags != l->cookie))
+		if (uc_device_is_out_of_sight(l->host, res) ||
+		    (res == 0 && info.ublksrv_flags != l->cookie))
 			res = 0;
 		else if (res == 0)
 			res = remove_one(l->host, ctrl, ids[i], err);

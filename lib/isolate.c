@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -43,8 +42,10 @@ void uc_isolate_memory(void)
 		uc_log(LOG_WARNING, "OOM score not lowered: %s", uc_errno_text(errno));
 }
 
-void uc_isolate_process(void)
+void uc_isolate_process(bool unprivileged)
 {
+	if (unprivileged)
+		return;
 	uc_isolate_memory();
 	/* Private before anything else: what we unmount must stay mounted for everyone else. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -2,6 +2,8 @@
 #ifndef UC_ISOLATE_H
 #define UC_ISOLATE_H
 
+#include <stdbool.h>
+
 #include "error.h"
 
 /* What sets a handler process apart from the shell that started it. */
@@ -14,9 +16,10 @@ void uc_isolate_memory(void);
 
 /*
  * A mount namespace of its own, and a low OOM score. Before any thread is made. What is not
- * permitted is logged and left: it makes a server less safe, not wrong.
+ * permitted is logged and left: it makes a server less safe, not wrong. An unprivileged one may
+ * do neither, and does without.
  */
-void uc_isolate_process(void);
+void uc_isolate_process(bool unprivileged);
 
 /*
  * Leaves every mount of that namespace. A private copy of the mounts would keep each of them

@@ -51,7 +51,7 @@ static int find(const struct uc_host *host, const struct wanted *w, struct uc_de
 		if (ret == 0 && is_wanted(w, ret_device))
 			return 0;
 		/* Gone meanwhile. */
-		if (ret == -ENODEV)
+		if (uc_device_is_out_of_sight(host, ret))
 			ret = 0;
 	}
 	return ret < 0 ? ret

@@ -61,6 +61,39 @@ static bool node_may_come(int errnum)
 	return errnum == ENOENT || errnum == ENXIO || errnum == EBUSY || errnum == EINTR;
 }
 
+static bool node_may_be_given(int errnum)
+{
+	return errnum == ENOENT || errnum == EACCES || errnum == EPERM;
+}
+
+static int look_ours(struct wait *w)
+{
+	return faccessat(AT_FDCWD, w->path, R_OK | W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+int uc_node_await_ours(const struct uc_host *host, uint32_t id, struct uc_error *err)
+{
+	char path[128];
+	struct wait w = {.look = look_ours, .path = path, .may_pass = node_may_be_given};
+	int ret;
+
+	uc_node_char_path(host, id, path, sizeof(path));
+	ret = await(host, &w);
+	if (ret == -ENOENT)
+		return uc_fail(
+			err, UC_PERMISSION, ENOENT,
+			"there is no %s after %u ms: this /dev is not the machine's, in which "
+			"device %u is left; a container needs that one",
+			path, host->timeout_ms, id);
+	if (ret < 0)
+		return uc_fail(err, UC_PERMISSION, -ret,
+			       "udev has not given you %s within %u ms (%s): ublkctl's udev rules "
+			       "are not installed, or not in use; device %u is left, and only root "
+			       "can delete it",
+			       path, host->timeout_ms, uc_errno_text(-ret), id);
+	return 0;
+}
+
 static int look_char(struct wait *w)
 {
 	w->fd = open(w->path, O_RDWR | O_CLOEXEC);
@@ -83,6 +116,11 @@ int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, stru
 	}
 	*ret_fd = w.fd;
 	return 0;
+}
+
+static bool block_may_come(int errnum)
+{
+	return node_may_come(errnum) || errnum == EACCES;
 }
 
 static int look_block(struct wait *w)
@@ -110,9 +148,12 @@ int uc_node_await_block(const struct uc_host *host, uint32_t id, uint32_t block,
 	int ret;
 
 	uc_node_block_path(host, id, path, sizeof(path));
+	/* A plain user's: udev has to give it to us. */
+	if (host->unprivileged)
+		w.may_pass = block_may_come;
 	ret = await(host, &w);
 	if (ret < 0)
-		return uc_fail(err, node_may_come(-ret) ? UC_TIMEOUT : UC_FAILED, -ret,
+		return uc_fail(err, w.may_pass(-ret) ? UC_TIMEOUT : UC_FAILED, -ret,
 			       "%s was started but does not read: %s; see 'ublkctl doctor'", path,
 			       uc_errno_text(-ret));
 	return 0;

@@ -13,6 +13,9 @@
 void uc_node_char_path(const struct uc_host *host, uint32_t id, char *buf, size_t size);
 void uc_node_block_path(const struct uc_host *host, uint32_t id, char *buf, size_t size);
 
+/* Waits until udev has given us the ublkcN of a device that we have made as a plain user. */
+int uc_node_await_ours(const struct uc_host *host, uint32_t id, struct uc_error *err);
+
 /*
  * Opens ublkcN, waiting for it to appear and for another opener (udev, for a moment) to let go.
  * The opener becomes the device's server in the driver's eyes. *ret_fd is the caller's.

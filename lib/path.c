@@ -33,8 +33,11 @@ static bool suits(const struct uc_path *path, const struct uc_target *target)
 	return path->homes & (1U << target->home);
 }
 
+/* With them a server could show its clients memory of the kernel's: not for plain users. */
+#define PRIVILEGED (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG)
+
 static int check(const struct uc_path *path, const struct uc_target *target, uint64_t features,
-		 struct uc_error *err)
+		 const struct uc_spec *spec, struct uc_error *err)
 {
 	const char *remedy = path->shared ? "leave out --shared-memory" : "use --data-path auto";
 	char names[256];
@@ -45,10 +48,12 @@ static int check(const struct uc_path *path, const struct uc_target *target, uin
 			       target->ops->name, path->suits, remedy);
 	if (path->flags & ~features) {
 		uc_feature_names(path->flags & ~features, names, sizeof(names));
-		return uc_fail(
-			err, UC_UNSUPPORTED, EOPNOTSUPP,
-			"data path %s needs %s, which this kernel's driver does not have; %s",
-			path->name, names, remedy);
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "data path %s needs %s, which %s; %s", path->name, names,
+			       spec->unprivileged && (path->flags & PRIVILEGED)
+				       ? "unprivileged devices do not get"
+				       : "this kernel's driver does not have",
+			       remedy);
 	}
 	return 0;
 }
@@ -72,14 +77,16 @@ int uc_path_choose(const struct uc_target *target, uint64_t features, const stru
 	const struct uc_path *const *p =
 		spec->shared_memory ? preferred_shared : preferred[target->home];
 
+	if (spec->unprivileged)
+		features &= ~PRIVILEGED;
 	if (spec->path) {
 		*ret_path = spec->path;
-		return check(spec->path, target, features, err);
+		return check(spec->path, target, features, spec, err);
 	}
 	while (p[1] && ((*p)->flags & ~features))
 		p++;
 	*ret_path = *p;
-	return check(*p, target, features, err);
+	return check(*p, target, features, spec, err);
 }
 
 /* What tells the paths apart. */

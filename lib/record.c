@@ -23,6 +23,8 @@ int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 {
 	struct uc_cause cause;
 
+	if (!*host->run_dir)
+		return uc_fail(err, UC_FAILED, ENOENT, "%s", host->no_run_dir);
 	if (mkdir(host->run_dir, 0755) < 0 && errno != EEXIST)
 		return uc_fail_open(err, host, host->run_dir, errno);
 	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, &cause) : 0;
@@ -269,6 +271,8 @@ int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *re
 	char path[512];
 	int errnum;
 
+	if (!*host->run_dir)
+		return -ENOENT;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
 	doc = parse_file(path, &errnum);
 	if (!doc)
@@ -282,9 +286,17 @@ int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *re
 int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
 		   struct uc_record *ret_record)
 {
+	const bool of_user = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 	struct uc_record record = {0};
-	int ret = uc_record_load(host, info->dev_id, &record);
+	int ret;
 
+	/*
+	 * Root knows nothing of users' devices: whoever makes one chooses its cookie, and it may be
+	 * that of a record which a device of root's has left behind.
+	 */
+	if (of_user != host->unprivileged)
+		return -ENOENT;
+	ret = uc_record_load(host, info->dev_id, &record);
 	if (ret < 0)
 		return ret;
 	if (record.id != info->dev_id || record.cookie != info->ublksrv_flags)
@@ -297,6 +309,8 @@ void uc_record_remove(const struct uc_host *host, uint32_t id)
 {
 	char path[512];
 
+	if (!*host->run_dir)
+		return;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
 	(void)unlink(path);
 	uc_stats_remove(host, id);

@@ -49,7 +49,7 @@ struct uc_record {
 	struct uc_keeper_id keeper;
 };
 
-/* Makes the runtime directory if need be; refuses one that others than root can write to. */
+/* Makes the runtime directory if need be; refuses one that others than its owner can write to. */
 int uc_record_prepare(const struct uc_host *host, struct uc_error *err);
 
 /* Temporary file, fsync, rename: a reader sees a whole record or none. */
@@ -57,8 +57,9 @@ int uc_record_write(const struct uc_host *host, const struct uc_record *record,
 		    struct uc_error *err);
 
 /*
- * Reads the record of a device that the kernel describes as *info. -ENOENT: there is none.
- * -EINVAL: it is spoiled. -ESTALE: it tells of another device that once had this id.
+ * Reads the record of a device that the kernel describes as *info. -ENOENT: there is none,
+ * or the device is a plain user's and we are root. -EINVAL: it is spoiled. -ESTALE: it tells of
+ * another device that once had this id.
  */
 int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
 		   struct uc_record *ret_record);

@@ -146,6 +146,13 @@ static int compare_granted(const struct server *s, struct uc_error *err)
 	const uint64_t missing = s->path->flags & ~s->info.flags;
 	char names[256];
 
+	if (spec->unprivileged && !(s->info.flags & UBLK_F_UNPRIVILEGED_DEV))
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "the driver does not grant --unprivileged");
+	if (spec->unprivileged && uc_recovery_of(s->info.flags) != spec->recovery)
+		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
+			       "the driver gives unprivileged devices no recovery; leave out "
+			       "--recovery");
 	if (uc_recovery_of(s->info.flags) != spec->recovery)
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
 			       "the driver grants --recovery %s, not %s",
@@ -209,6 +216,14 @@ static uint64_t extras(const struct server *s)
 	return s->features & (UBLK_F_UPDATE_SIZE | (waits ? UBLK_F_QUIESCE : 0));
 }
 
+static uint64_t wanted_flags(const struct server *s)
+{
+	const struct uc_spec *spec = s->args->spec;
+
+	return s->path->flags | uc_recovery_flags(spec->recovery) | extras(s) |
+	       (spec->unprivileged ? UBLK_F_UNPRIVILEGED_DEV : 0) | UBLK_F_CMD_IOCTL_ENCODE;
+}
+
 static int add_device(struct server *s, struct uc_error *err)
 {
 	const struct uc_spec *spec = s->args->spec;
@@ -220,8 +235,7 @@ static int add_device(struct server *s, struct uc_error *err)
 		.nr_hw_queues = spec->queues,
 		.queue_depth = spec->depth,
 		.max_io_buf_bytes = spec->max_io_size,
-		.flags = s->path->flags | uc_recovery_flags(spec->recovery) | extras(s) |
-			 UBLK_F_CMD_IOCTL_ENCODE,
+		.flags = wanted_flags(s),
 		.ublksrv_flags = s->args->cookie,
 	};
 	ret = uc_ctrl_add_dev(s->ctrl, &s->info, err);
@@ -229,7 +243,11 @@ static int add_device(struct server *s, struct uc_error *err)
 		return ret;
 	s->added = true;
 	s->nr_threads = s->info.nr_hw_queues * (unsigned)spec->threads;
-	ret = compare_granted(s, err);
+	/* Without the node every other command is refused, also the one that deletes it again. */
+	if (s->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		ret = uc_node_await_ours(&s->host, s->info.dev_id, err);
+	if (ret == 0)
+		ret = compare_granted(s, err);
 	if (ret < 0)
 		return ret;
 	uc_params_build(s->args->target, s->path, &s->info, &params);
@@ -607,7 +625,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	ret = get_keeper(&s, err);
 	if (ret < 0)
 		return ret;
-	uc_isolate_process();
+	uc_isolate_process(s.host.unprivileged);
 	ret = bring_up(&s, err);
 	/*
 	 * The device is not ours, and what has been fetched comes back only when this process

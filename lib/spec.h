@@ -29,7 +29,8 @@ struct uc_spec {
 	bool queues_set; /* the user said so, and must get exactly that */
 	bool path_asked; /* the same of the path */
 	bool foreground;
-	bool respawn; /* a handler that dies is replaced */
+	bool respawn;      /* a handler that dies is replaced */
+	bool unprivileged; /* a plain user's */
 	enum uc_recovery recovery;
 	struct uc_cpus cpus;        /* that the threads may use; empty: any */
 	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */

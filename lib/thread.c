@@ -152,7 +152,7 @@ static void prepare_thread(const struct uc_queue *queue)
 		 queue->qid % 1000U);
 	prctl(PR_SET_NAME, name);
 	/* Allocations made here must not wait for write-out to a device that we serve. */
-	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 && !queue->setup->host->unprivileged)
 		uc_log(LOG_WARNING, "device %u queue %u: IO_FLUSHER not set: %s",
 		       queue->setup->dev_id, queue->qid, uc_errno_text(errno));
 	pin_thread(queue);

@@ -7,10 +7,10 @@ load helpers
 install_rule() {
 	local rules=/run/udev/rules.d
 	mkdir -p "$rules"
-	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#$UBLKCTL#" "${BATS_TEST_DIRNAME%/tests/device}/udev/60-ublkctl.rules.in" \
-		>"$rules/60-ublkctl.rules"
+	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#$UBLKCTL#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
+		>"$rules/59-ublkctl.rules"
 	udevadm control --reload
-	defer sh -c "rm $rules/60-ublkctl.rules; udevadm control --reload"
+	defer sh -c "rm $rules/59-ublkctl.rules; udevadm control --reload"
 }
 
 links_to() { same "$(readlink -f "/dev/ublk/by-name/$1")" "$2"; }

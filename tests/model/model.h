@@ -27,7 +27,7 @@ struct model_config {
 	unsigned nr_cpu_ids;       /* 1 to 4096; queues are clamped to it, and to 8 */
 	unsigned ublks_max;        /* unprivileged devices allowed at once */
 	unsigned idle_limit_ms;    /* a server that waits longer for anything gets -ETIMEDOUT */
-	bool unprivileged;         /* callers lack CAP_SYS_ADMIN, whatever their uid */
+	bool unprivileged;         /* callers lack CAP_SYS_ADMIN; see also model_be_user() */
 	bool requeue_short_writes; /* as 6.12 did; 7.3 takes a short WRITE for a complete one */
 };
 
@@ -46,6 +46,12 @@ int model_attach(const char *root);
 void model_detach(void);
 /* Tells waiting servers to give up, removes what model_create() made, and detaches. */
 void model_destroy(void);
+
+/*
+ * From now on this process, and what it forks, is a plain user with this uid (and gid), and not
+ * what model_config has callers be. 0: an administrator.
+ */
+void model_be_user(uint32_t uid);
 
 /* A host on the attached model. Its strings are valid until model_detach(). */
 struct uc_host model_host(unsigned timeout_ms);

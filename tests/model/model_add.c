@@ -2,7 +2,6 @@
 /* ADD_DEV: what is refused, and what is granted instead of what was asked. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "model_priv.h"
 
@@ -29,7 +28,7 @@ static bool recovery_ok(uint64_t flags)
 /* What the caller's privilege does to the flags. */
 static int check_privilege(struct ublksrv_ctrl_dev_info *info)
 {
-	if (!model_state->cfg.unprivileged)
+	if (model_proc_is_admin())
 		info->flags &= ~UBLK_F_UNPRIVILEGED_DEV;
 	else if (!(info->flags & UBLK_F_UNPRIVILEGED_DEV))
 		return -EPERM;
@@ -93,8 +92,8 @@ static int grant(struct ublksrv_ctrl_dev_info *info)
 	info->max_io_buf_bytes &= ~(MODEL_PAGE - 1);
 	info->state = UBLK_S_DEV_DEAD;
 	info->ublksrv_pid = -1;
-	info->owner_uid = getuid();
-	info->owner_gid = getgid();
+	info->owner_uid = model_proc_uid();
+	info->owner_gid = model_proc_uid();
 	return 0;
 }
 

@@ -38,6 +38,9 @@ static int take_path(struct model_call *c)
 		return -errno;
 	if (st.st_ino != c->dev->ino || st.st_dev != c->dev->st_dev)
 		return -EPERM;
+	/* The file's permissions, as udev sets them. */
+	if (!model_proc_is_admin() && c->dev->info.owner_uid != model_proc_uid())
+		return -EACCES;
 	c->cmd.len = (uint16_t)(c->cmd.len - len);
 	c->cmd.addr += len;
 	return 0;
@@ -48,7 +51,7 @@ static int check_permission(struct model_call *c, uint32_t op)
 	const bool unprivileged = c->dev->info.flags & UBLK_F_UNPRIVILEGED_DEV;
 	const struct model_command *k = find_command(op);
 
-	if (!unprivileged && model_state->cfg.unprivileged)
+	if (!unprivileged && !model_proc_is_admin())
 		return -EPERM;
 	if (!unprivileged && _IOC_NR(op) != _IOC_NR(UBLK_U_CMD_GET_DEV_INFO2))
 		return 0;

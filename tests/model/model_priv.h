@@ -147,6 +147,9 @@ struct model_proc model_proc_self(void);
 bool model_proc_alive(const struct model_proc *proc);
 /* With the lock: remembers this process as one that may hold device files. */
 void model_proc_enter(void);
+/* Whether the caller has CAP_SYS_ADMIN, and who owns what it makes. */
+bool model_proc_is_admin(void);
+uint32_t model_proc_uid(void);
 /* Whether any of those has the file open or mapped. */
 bool model_proc_hold(uint64_t st_dev, uint64_t ino);
 

@@ -12,6 +12,28 @@
 #include "cleanup.h"
 #include "model_priv.h"
 
+/* Of this process; a child inherits it, as it does with a kernel. */
+static struct {
+	bool known;
+	uint32_t uid;
+} user;
+
+void model_be_user(uint32_t uid)
+{
+	user.known = true;
+	user.uid = uid;
+}
+
+bool model_proc_is_admin(void)
+{
+	return user.known ? user.uid == 0 : !model_state->cfg.unprivileged;
+}
+
+uint32_t model_proc_uid(void)
+{
+	return user.known ? user.uid : getuid();
+}
+
 static FILE *open_proc(const char *pid, const char *name)
 {
 	char path[64];
