@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,27 +23,62 @@ static FILE *open_proc(pid_t pid, const char *file)
 	return fopen(path, "re");
 }
 
-uint64_t uc_proc_start_time(pid_t pid)
+/* The fields of /proc/PID/stat behind the name, in `line`; NULL: there is no such process. */
+static const char *read_stat(pid_t pid, char *line, size_t size)
 {
 	uc_auto_file FILE *file = open_proc(pid, "stat");
+	const char *end;
+
+	if (!file || !fgets(line, (int)size, file))
+		return NULL;
+	/* The name in parentheses may hold anything, also ") ": count from the last one. */
+	end = strrchr(line, ')');
+	return end ? end + 1 : NULL;
+}
+
+uint64_t uc_proc_start_time(pid_t pid)
+{
 	char line[1024];
+	const char *fields = read_stat(pid, line, sizeof(line));
 	uint64_t start;
-	char *rest;
 	char state;
 
-	if (!file || !fgets(line, sizeof(line), file))
-		return 0;
-	/* The name in parentheses may hold anything, also ") ": count from the last one. */
-	rest = strrchr(line, ')');
-	if (!rest)
-		return 0;
 	/* proc(5): state is field 3, starttime field 22. */
-	if (sscanf(rest + 1,
+	if (!fields ||
+	    sscanf(fields,
 		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 		   "%" SCNu64,
 		   &state, &start) != 2)
 		return 0;
 	return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+/* Whether SIGKILL is on its way to the process. */
+static bool is_killed(pid_t pid)
+{
+	uc_auto_file FILE *file = open_proc(pid, "status");
+	char line[256];
+	uint64_t pending;
+
+	while (file && fgets(line, sizeof(line), file))
+		if ((sscanf(line, "SigPnd: %" SCNx64, &pending) == 1 ||
+		     sscanf(line, "ShdPnd: %" SCNx64, &pending) == 1) &&
+		    (pending & (UINT64_C(1) << (SIGKILL - 1))))
+			return true;
+	return false;
+}
+
+bool uc_proc_is_dying(pid_t pid)
+{
+	/* PF_EXITING, PF_DUMPCORE and PF_SIGNALED of include/linux/sched.h, for years the same. */
+	const uint64_t out = 0x4 | 0x200 | 0x400;
+	char line[1024];
+	const char *fields = read_stat(pid, line, sizeof(line));
+	uint64_t flags;
+
+	/* proc(5): flags is field 9. */
+	return !fields || sscanf(fields, " %*s %*s %*s %*s %*s %*s %" SCNu64, &flags) != 1 ||
+	       (flags & out) || is_killed(pid);
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)

@@ -12,6 +12,12 @@
  * 0 when the process does not exist or is a zombie. */
 uint64_t uc_proc_start_time(pid_t pid);
 
+/*
+ * True when the process is on its way out and nothing holds that up: killed, dumping core, or past
+ * that. It may still look alive, and have its files, for as long as a busy machine takes.
+ */
+bool uc_proc_is_dying(pid_t pid);
+
 /* True when the process has this device node open, under whatever name. */
 bool uc_proc_has_open(pid_t pid, const struct stat *node);
 

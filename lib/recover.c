@@ -13,8 +13,6 @@
 
 /* How often the driver is asked. */
 #define LOOK_MS 10
-/* A process that was just killed may look alive for so long. */
-#define DYING_MS 1000
 
 bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info)
 {
@@ -22,8 +20,8 @@ bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_
 	struct stat st;
 
 	uc_node_char_path(host, info->dev_id, path, sizeof(path));
-	return info->ublksrv_pid > 0 && uc_proc_start_time(info->ublksrv_pid) != 0 &&
-	       stat(path, &st) == 0 && uc_proc_has_open(info->ublksrv_pid, &st);
+	return info->ublksrv_pid > 0 && stat(path, &st) == 0 &&
+	       uc_proc_has_open(info->ublksrv_pid, &st) && !uc_proc_is_dying(info->ublksrv_pid);
 }
 
 static void spec_from_record(const struct uc_record *r, struct uc_spec *spec)
@@ -83,7 +81,6 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
 	const uint64_t deadline = uc_deadline(host->timeout_ms);
-	const uint64_t patience = uc_deadline(DYING_MS);
 	struct ublksrv_ctrl_dev_info info;
 
 	for (;;) {
@@ -96,7 +93,7 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		*ret_info = info;
 		if (info.state != UBLK_S_DEV_LIVE)
 			return 0;
-		if (uc_left_ms(patience) == 0 && uc_recover_is_served(host, &info))
+		if (uc_recover_is_served(host, &info))
 			return uc_fail(err, UC_BUSY, EBUSY,
 				       "device %u is being served by process %d; there is nothing "
 				       "to recover",

@@ -12,7 +12,7 @@
 int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err);
 
-/* Whether the process that the driver names is there and has the device open. */
+/* Whether the process that the driver names has the device open, and is not about to die. */
 bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info);
 
 /*
