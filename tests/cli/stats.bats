@@ -135,7 +135,7 @@ rows() { works stats --json "${@:2}"; jq -rc ".stats | $1" <<<"$out"; }
 # watching OPTION...: in the background, until it has said something
 watching() {
 	# A shell's background job would have SIGINT ignored.
-	env --default-signal "$program" stats --interval 0.1 --json "$@" >"$tmp/lines" 2>"$tmp/err" </dev/null 3>&- &
+	env --default-signal "$program" stats --interval 0.1 --json "$@" >"$tmp/lines" 2>"$tmp/watch" </dev/null 3>&- &
 	watcher=$!
 	defer sh -c "kill -9 $watcher 2>/dev/null; true"
 	wait_until 10 test -s "$tmp/lines"
@@ -149,7 +149,7 @@ watched() {
 	kill "-${1-INT}" "$watcher"
 	wait_until 10 exited "$watcher"
 	wait "$watcher"
-	same "$(<"$tmp/err")" ''
+	same "$(<"$tmp/watch")" ''
 }
 
 @test "stats --interval: what happened in each, one line of JSON" {
@@ -199,7 +199,7 @@ watched() {
 	wait_until 10 exited "$watcher"
 	wait "$watcher" || status=$?
 	same "$status" 6
-	same "$(<"$tmp/err")" "ublkctl: stats: device 0 does not exist; 'ublkctl list' shows those that do"
+	same "$(<"$tmp/watch")" "ublkctl: stats: device 0 does not exist; 'ublkctl list' shows those that do"
 }
 @test "stats --interval --count, and the end of a pipe" {
 	works add -t null
