@@ -108,6 +108,9 @@ image_with_partition() {
 	must_fail any as $bob dd if="/dev/ublkb$hers" of=/dev/null count=1 status=none
 	same "$(ublkctl list --noheadings --raw -o ID,OWNER,UNPRIVILEGED,RECORD)" "$hers $alice 1 none
 $his $bob 1 none"
+	# Who may not ask the driver is told so, and not that there are no devices.
+	refused 4 '/dev/ublk-control: Permission denied' as $carol ublkctl list
+	refused 4 '/dev/ublk-control: Permission denied' as $carol ublkctl del "$hers"
 	run_check as $bob ublkctl del --all
 	same "$(ublkctl list --noheadings --raw -o ID)" "$hers"
 	ublkctl show "$hers" | grep -q unprivileged
@@ -135,12 +138,6 @@ $his $bob 1 none"
 	refused 4 'there are as many unprivileged devices as the driver allows' as $alice ublkctl add -t null --unprivileged
 	same "$(ublkctl list --noheadings --raw -o ID)" "$id"
 	as $alice env -u XDG_RUNTIME_DIR "$theirs" show "$id" | grep -q 'target: *null'
-}
-
-@test "who may not ask the driver is told so, and not that there are no devices" {
-	add_as $alice -t null
-	refused 4 '/dev/ublk-control: Permission denied' as $carol ublkctl list
-	refused 4 '/dev/ublk-control: Permission denied' as $carol ublkctl del "$id"
 }
 
 @test "without the rules: add says so in bounded time, and root deletes what is left" {
@@ -208,15 +205,19 @@ $his $bob 1 none"
 # contained COMMAND...: alice in a container with mounts and processes of its own, and the host's /dev
 contained() { as $alice unshare --user --map-root-user --mount --pid --fork --mount-proc "$@"; }
 
-@test "in a container: own users, processes and mounts, and the host's /dev" {
+@test "in a container: own users, processes and mounts, and the host's /dev; its end is that of its handlers" {
 	contained bash -c "
 		set -e
 		'$theirs' add -t ramdisk --size 16M --unprivileged
 		'$theirs' list --raw --noheadings -o DEVICE,OWNER,RECORD
 		dd if=/dev/ublkb0 of=/dev/null bs=1M count=16 status=none
-		'$theirs' del 0" >"$tmp/out"
+		'$theirs' del 0
+		'$theirs' add -t null --unprivileged" >"$tmp/out"
 	same "$(<"$tmp/out")" "/dev/ublkb0
-/dev/ublkb0 $alice ok"
+/dev/ublkb0 $alice ok
+/dev/ublkb0"
+	wait_until 20 eval "as $alice ublkctl list --noheadings --raw -o STATE 0 | grep -q DEAD"
+	run_check as $alice ublkctl gc
 	no_records
 }
 
@@ -240,11 +241,4 @@ own_dev='
 	refused 4 "there is no /dev/ublkc$((id + 1)) after 1000 ms: this /dev is not the machine's, in which device $((id + 1)) is left" \
 		contained bash -c "${own_dev/mkdir/mkdir -p}" - "$tmp/a" ublk-control "$theirs" --timeout 1 add -t null --unprivileged
 	run_check as $alice ublkctl del $((id + 1))
-}
-
-@test "in a container that ends: its device is dead, and alice can remove it" {
-	same "$(contained "$theirs" add -t null --unprivileged)" /dev/ublkb0
-	wait_until 20 eval "as $alice ublkctl list --noheadings --raw -o STATE 0 | grep -q DEAD"
-	run_check as $alice ublkctl gc
-	no_records
 }
