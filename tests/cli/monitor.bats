@@ -31,7 +31,7 @@ ended() {
 @test "monitor nosuch" { refused 6 "monitor: there is no device 'nosuch'; 'ublkctl list' shows those that there are"; }
 @test "monitor --frob" { refused 2 "monitor: unknown option '--frob'"; }
 @test "monitor: not allowed" {
-	UBLKCTL_MODEL_FAULT=CTRL_OPEN:EACCES refused 4 'monitor: */ublk-control: Permission denied; run as root' monitor
+	UBLKCTL_MODEL_FAULT=CTRL_OPEN:EACCES refused 4 'monitor: */ublk-control may not be opened here (Permission denied); *' monitor
 }
 
 @test "monitor: a whole life" {
@@ -204,10 +204,10 @@ waited() {
 	export UBLKCTL_MODEL_DRIVER=missing
 	works wait --state removed 0
 	refused 9 "wait: after 1 s there is no device '0'" wait --state live -t 1 0
-	refused 5 'wait: */ublk-control: the ublk driver is not available *' wait --state dead 0
+	refused 5 "wait: the ublk driver is not loaded *; run 'modprobe ublk_drv'" wait --state dead 0
 }
 @test "wait: not allowed" {
-	UBLKCTL_MODEL_FAULT=CTRL_OPEN:EACCES refused 4 'wait: */ublk-control: Permission denied; run as root' wait --state live 0
+	UBLKCTL_MODEL_FAULT=CTRL_OPEN:EACCES refused 4 'wait: */ublk-control may not be opened here (Permission denied); *' wait --state live 0
 }
 
 @test "wait: what is already so" {
