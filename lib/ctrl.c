@@ -99,7 +99,20 @@ static const struct command quiesce_dev = {.op = UBLK_U_CMD_QUIESCE_DEV, .name =
 static const struct command reg_buf = {.op = UBLK_U_CMD_REG_BUF, .name = "REG_BUF"};
 static const struct command unreg_buf = {.op = UBLK_U_CMD_UNREG_BUF, .name = "UNREG_BUF"};
 
-static int explain(const struct command *k, const struct uc_host *host, uint32_t id, int errnum,
+static int explain_stuck(const struct uc_ctrl *ctrl, const struct command *k, const char *device,
+			 struct uc_error *err)
+{
+	const struct uc_host *host = ctrl->host;
+	const char *where = host->transport->ctrl_where ? host->transport->ctrl_where(ctrl->conn)
+							: "";
+
+	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+		       "the driver did not answer %s%s within %u ms%s%s; see dmesg, then try again "
+		       "with a longer --timeout",
+		       k->name, device, host->timeout_ms, *where ? ", it is " : "", where);
+}
+
+static int explain(const struct uc_ctrl *ctrl, const struct command *k, uint32_t id, int errnum,
 		   struct uc_error *err)
 {
 	char device[32] = "";
@@ -107,10 +120,7 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 	if (id != UC_ID_ANY)
 		snprintf(device, sizeof(device), " for device %u", id);
 	if (errnum == ETIMEDOUT)
-		return uc_fail(err, UC_TIMEOUT, errnum,
-			       "the driver did not answer %s%s within %u ms; see dmesg, then try "
-			       "again with a longer --timeout",
-			       k->name, device, host->timeout_ms);
+		return explain_stuck(ctrl, k, device, err);
 	for (size_t i = 0; i < sizeof(k->meaning) / sizeof(k->meaning[0]); i++)
 		if (k->meaning[i].errnum == errnum)
 			return uc_fail(err, k->meaning[i].code, errnum, "%s%s: %s (%s)", k->name,
@@ -129,7 +139,7 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublksrv_ctrl_cmd *cmd,
 		struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(ctrl->host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(ctrl->host);
 	int res = -ETIMEDOUT;
 	unsigned left;
 
@@ -143,7 +153,7 @@ static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublk
 	}
 	if (res == -ETIMEDOUT)
 		ctrl->stuck = true;
-	return res >= 0 ? res : explain(k, ctrl->host, cmd->dev_id, -res, err);
+	return res >= 0 ? res : explain(ctrl, k, cmd->dev_id, -res, err);
 }
 
 /* A command on a whole device (queue_id is all ones) with `len` bytes of payload. */

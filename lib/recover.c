@@ -65,8 +65,15 @@ void uc_recover_spec(const struct uc_device *device, struct uc_spec *spec)
 		spec->threads = UC_DEFAULT_THREADS;
 }
 
-static int check_recoverable(const struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+static int check_recoverable(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
+			     struct uc_error *err)
 {
+	struct uc_record record;
+
+	if (info->state == UBLK_S_DEV_DEAD && uc_record_read(host, info, &record) == 0 &&
+	    record.stopped.is)
+		return uc_fail(err, UC_FAILED, EINVAL, "device %u is stopped; use 'ublkctl start %u'",
+			       info->dev_id, info->dev_id);
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "device %u was made without --recovery; delete it and make it anew",
@@ -81,7 +88,7 @@ static int check_recoverable(const struct ublksrv_ctrl_dev_info *info, struct uc
 int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 	const uint64_t patience = uc_deadline(DYING_MS);
 	struct ublksrv_ctrl_dev_info info;
 
@@ -89,7 +96,7 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
 
 		if (ret == 0)
-			ret = check_recoverable(&info, err);
+			ret = check_recoverable(host, &info, err);
 		if (ret < 0)
 			return ret;
 		*ret_info = info;
@@ -133,7 +140,7 @@ int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,
 		     struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 	int ret = uc_recover_await(host, ctrl, id, ret_info, err);
 
 	if (ret == 0)
