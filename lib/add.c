@@ -7,6 +7,7 @@
 #include "handler.h"
 #include "lock.h"
 #include "manage.h"
+#include "stop.h"
 
 static int new_cookie(uint64_t *ret_cookie, struct uc_error *err)
 {
@@ -48,6 +49,8 @@ int uc_start(const struct uc_host *host, const struct uc_device *device, const s
 	uc_auto_close int lock_fd = -1;
 	int ret = uc_lock_device(host, spec->id, &lock_fd, err);
 
+	if (ret == 0)
+		ret = uc_stop_await(host, device, err);
 	return ret < 0 ? ret : uc_handler_start(&args, lock_fd, ret_added, err);
 }
 

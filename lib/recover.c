@@ -85,6 +85,20 @@ static int check_recoverable(const struct uc_host *host, const struct ublksrv_ct
 	return 0;
 }
 
+static int is_served(const struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+{
+	char where[UC_WHERE_MAX];
+
+	if (uc_proc_where(info->ublksrv_pid, where, sizeof(where)))
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "device %u has a handler, which stands still: %s; let it go on, or "
+			       "kill it",
+			       info->dev_id, where);
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "device %u is being served by process %d; there is nothing to recover",
+		       info->dev_id, info->ublksrv_pid);
+}
+
 int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
@@ -103,10 +117,7 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		if (info.state != UBLK_S_DEV_LIVE)
 			return 0;
 		if (uc_left_ms(patience) == 0 && uc_recover_is_served(host, &info))
-			return uc_fail(err, UC_BUSY, EBUSY,
-				       "device %u is being served by process %d; there is nothing "
-				       "to recover",
-				       id, info.ublksrv_pid);
+			return is_served(&info, err);
 		if (uc_left_ms(deadline) == 0)
 			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 				       "the driver did not let go of the old handler of device %u "

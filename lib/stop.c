@@ -205,6 +205,25 @@ static int note_stopped(const struct uc_host *host, const struct uc_device *d, b
 	return uc_record_write(host, &record, err);
 }
 
+int uc_stop_await(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
+{
+	const uint32_t id = device->info.dev_id;
+	char where[UC_WHERE_MAX];
+	struct server server;
+	int ret = 0;
+
+	open_server(host, device, &server);
+	if (!await_server(&server, uc_host_left_ms(host))) {
+		(void)uc_proc_where(server.pid, where, sizeof(where));
+		ret = uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+			      "the handler that device %u had did not end within %u ms: %s; "
+			      "'ublkctl stop --force %u' kills it",
+			      id, host->timeout_ms, where, id);
+	}
+	uc_cleanup_close(&server.pidfd);
+	return ret;
+}
+
 /* The kernel has nothing of it any more, and the record says what there was. */
 static int find_record(const struct uc_host *host, uint32_t id, struct uc_device *d)
 {
@@ -264,8 +283,11 @@ int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error
 	/* Another may have given it another handler, and so another record, before the lock. */
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (ret < 0 || uc_device_is_stopped(&device))
+	if (ret < 0)
 		return ret;
+	/* Its handler may be there yet. */
+	if (uc_device_is_stopped(&device))
+		return uc_stop_device(host, &device, force, err);
 	ret = check_stop(&device, force, err);
 	if (ret == 0 && !force)
 		ret = uc_inuse_check(host, &device, err);

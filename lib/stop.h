@@ -16,4 +16,7 @@ int uc_stop_device(const struct uc_host *host, const struct uc_device *device, b
 int uc_stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
 		  struct uc_error *err);
 
+/* Sees the handler of a stopped device end. */
+int uc_stop_await(const struct uc_host *host, const struct uc_device *device, struct uc_error *err);
+
 #endif
