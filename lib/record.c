@@ -37,10 +37,8 @@ int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 
 static struct json_object *stopped_to_json(const struct uc_stopped *s)
 {
-	struct json_object *doc = s->is ? json_object_new_object() : NULL;
+	struct json_object *doc = json_object_new_object();
 
-	if (!doc)
-		return NULL;
 	json_object_object_add(doc, "queues", json_object_new_int(s->queues));
 	json_object_object_add(doc, "depth", json_object_new_int(s->depth));
 	json_object_object_add(doc, "max_io_size", json_object_new_uint64(s->max_io_size));
@@ -69,7 +67,8 @@ static void add_handler(struct json_object *doc, const struct uc_record *r)
 	/* A JSON number that is never negative: 0 is none, else the file's number and 1. */
 	json_object_object_add(keeper, "file", json_object_new_int(r->keeper.fd + 1));
 	json_object_object_add(doc, "keeper", keeper);
-	json_object_object_add(doc, "stopped", stopped_to_json(&r->stopped));
+	if (r->stopped.is)
+		json_object_object_add(doc, "stopped", stopped_to_json(&r->stopped));
 }
 
 static struct json_object *to_json(const struct uc_record *r)
@@ -226,7 +225,7 @@ static bool keeper_from_json(struct json_object *doc, struct uc_keeper_id *ret_k
 	return true;
 }
 
-/* null or not there: it is not. */
+/* Not there: it is not. */
 static bool stopped_from_json(struct json_object *doc, struct uc_stopped *ret_stopped)
 {
 	struct json_object *stopped;
@@ -234,7 +233,7 @@ static bool stopped_from_json(struct json_object *doc, struct uc_stopped *ret_st
 	uint64_t depth;
 	uint64_t max_io_size;
 
-	if (!json_object_object_get_ex(doc, "stopped", &stopped) || !stopped)
+	if (!json_object_object_get_ex(doc, "stopped", &stopped))
 		return true;
 	if (!json_object_is_type(stopped, json_type_object) ||
 	    !number_up_to(stopped, "queues", UBLK_MAX_NR_QUEUES, &queues) || !queues ||

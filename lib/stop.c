@@ -38,8 +38,9 @@ static int stop(void *ctx, void *ret, struct uc_error *err)
 	/* Between our look at its users and now someone may have come: let the driver decide. */
 	if (!r->force && r->device->has_node && (r->device->info.flags & UBLK_F_SAFE_STOP_DEV)) {
 		res = uc_ctrl_try_stop_dev(ctrl, id, err);
-		/* It has no disk any more: stopped meanwhile. */
-		return res == -ENODEV ? 0 : res;
+		/* Without a disk it has no users: stopped meanwhile, or never started. */
+		if (res != -ENODEV)
+			return res;
 	}
 	return uc_ctrl_stop_dev(ctrl, id, err);
 }

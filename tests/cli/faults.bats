@@ -15,7 +15,7 @@ fault() {
 	done
 	export UBLKCTL_MODEL_FAULT=$all
 	# Only what never answers is waited for that little: it is the bound of all that is done.
-	if [[ $all == *never* || $all == *EINTR:0:always* ]]; then export UBLKCTL_MODEL_TIMEOUT_MS=600; fi
+	if [[ $all == *never* || $all == *EINTR:0:always* || $all == DEL_DEV*:ENODEV* ]]; then export UBLKCTL_MODEL_TIMEOUT_MS=600; fi
 }
 
 # soon COMMAND...: no longer than all the bounds together, on a machine that has other work
@@ -297,7 +297,7 @@ del_works() {
 	del_fails 1 'device 0 is stopped but not deleted: the driver refused DEL_DEV for device 0: Invalid argument'
 }
 @test "del: DEL_DEV:ENODEV" {
-	del_fails 9 'device 0 is deleted, but its node is still there after 300 ms; it goes when its last user closes it'
+	del_fails 9 'device 0 is deleted, but its node is still there after 600 ms; it goes when its last user closes it'
 }
 @test "del: DEL_DEV:ENOSPC" {
 	del_fails 1 'device 0 is stopped but not deleted: the driver refused DEL_DEV for device 0: No space left on device'
@@ -329,7 +329,7 @@ del_works() {
 	del_fails 1 'device 0 is stopped but not deleted: the driver refused DEL_DEV_ASYNC for device 0: Invalid argument' --force
 }
 @test "del --force: DEL_DEV_ASYNC:ENODEV" {
-	del_fails 9 'device 0 is deleted, but its node is still there after 300 ms; it goes when its last user closes it' --force
+	del_fails 9 'device 0 is deleted, but its node is still there after 600 ms; it goes when its last user closes it' --force
 }
 @test "del --force: DEL_DEV_ASYNC:ENOSPC" {
 	del_fails 1 'device 0 is stopped but not deleted: the driver refused DEL_DEV_ASYNC for device 0: No space left on device' --force
