@@ -53,9 +53,8 @@ int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_erro
  * A handler that was killed while it took the device over may have the backing for a moment yet:
  * the kernel takes its rings, and the files in them, down after the process.
  */
-int behind_open(const struct uc_target_type *type, const void *config,
-		       const struct uc_spec *spec, struct uc_target **ret_target,
-		       struct uc_error *err)
+int behind_open(const struct uc_target_type *type, const void *config, const struct uc_spec *spec,
+		struct uc_target **ret_target, struct uc_error *err)
 {
 	const uint64_t patience = uc_deadline(DYING_MS);
 	int ret;

@@ -11,9 +11,9 @@
 #include "log.h"
 
 const struct command *const commands[] = {
-	&add_command,     &list_command,    &show_command, &set_command, &resize_command,
-	&recover_command, &upgrade_command, &stop_command, &start_command, &del_command,
-	&gc_command,      &features_command, &targets_command, &help_command, NULL,
+	&add_command,     &list_command,     &show_command,    &set_command,   &resize_command,
+	&recover_command, &upgrade_command,  &stop_command,    &start_command, &del_command,
+	&gc_command,      &features_command, &targets_command, &help_command,  NULL,
 };
 
 struct front {
@@ -60,9 +60,8 @@ static error_t parse_front(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 't':
-		return timeout_parse(arg, &front->host.timeout_ms, &err) < 0
-			       ? fail(front, err.text)
-			       : 0;
+		return timeout_parse(arg, &front->host.timeout_ms, &err) < 0 ? fail(front, err.text)
+									     : 0;
 	case 'h':
 		front_help();
 		return answered(front, state);
@@ -122,8 +121,7 @@ static void log_to_stderr(int priority, const char *line)
 	print_problem("%s", line);
 }
 
-static int run_command(struct front *front, const struct command *command, int argc,
-		       char **argv)
+static int run_command(struct front *front, const struct command *command, int argc, char **argv)
 {
 	struct uc_error err = {.code = UC_FAILED, .errnum = EIO, .text = "failed"};
 	char program[64];

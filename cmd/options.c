@@ -7,7 +7,7 @@
 #include "cmd.h"
 #include "size.h"
 
-#define OPT_HELP 1 /* commands' own values begin at 2 */
+#define OPT_HELP    1      /* commands' own values begin at 2 */
 #define OPT_TIMEOUT 0x7fff /* above all of theirs */
 
 #define MAX_TIMEOUT_S 3600

@@ -78,8 +78,8 @@ static int start_one(void *ctx, uint32_t id, struct uc_error *err)
 	int ret = uc_start_find(host, id, &device, err);
 
 	/* With --all only those count that were stopped. */
-	if (ret < 0 && start->all && (err->code == UC_BUSY || err->code == UC_NO_DEVICE ||
-				      err->errnum == EINVAL))
+	if (ret < 0 && start->all &&
+	    (err->code == UC_BUSY || err->code == UC_NO_DEVICE || err->errnum == EINVAL))
 		return 0;
 	return ret < 0 ? ret : start_device(host, &device, err);
 }

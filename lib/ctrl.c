@@ -103,8 +103,8 @@ static int explain_stuck(const struct uc_ctrl *ctrl, const struct command *k, co
 			 struct uc_error *err)
 {
 	const struct uc_host *host = ctrl->host;
-	const char *where = host->transport->ctrl_where ? host->transport->ctrl_where(ctrl->conn)
-							: "";
+	const char *where =
+		host->transport->ctrl_where ? host->transport->ctrl_where(ctrl->conn) : "";
 
 	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 		       "the driver did not answer %s%s within %u ms%s%s; see dmesg, then try again "

@@ -60,7 +60,8 @@ static bool is_there(const struct uc_host *host, const struct uc_device *device)
 	return info.ublksrv_flags == device->info.ublksrv_flags;
 }
 
-static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_device *device, int node)
+static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_device *device,
+				      int node)
 {
 	const uint32_t id = device->info.dev_id;
 	struct uc_error err = {0};

@@ -14,8 +14,9 @@
 /*
  * Makes a device in a handler process of its own and returns when its node reads. On failure
  * nothing of it is left, whatever became of the handler. The caller's process should have no
- * files open that the handler must not keep; it closes lock_fd, unless that is -1. SIGINT, SIGTERM and SIGHUP stay blocked: a device
- * that is there has to be told of, and what a failure leaves with the caller has to be undone.
+ * files open that the handler must not keep; it closes lock_fd, unless that is -1. SIGINT, SIGTERM
+ * and SIGHUP stay blocked: a device that is there has to be told of, and what a failure leaves with
+ * the caller has to be undone.
  */
 int uc_add(const struct uc_host *host, const struct uc_spec *spec, const struct uc_target *target,
 	   int lock_fd, struct uc_added *ret_added, struct uc_error *err);

@@ -72,8 +72,9 @@ static int check_recoverable(const struct uc_host *host, const struct ublksrv_ct
 
 	if (info->state == UBLK_S_DEV_DEAD && uc_record_read(host, info, &record) == 0 &&
 	    record.stopped.is)
-		return uc_fail(err, UC_FAILED, EINVAL, "device %u is stopped; use 'ublkctl start %u'",
-			       info->dev_id, info->dev_id);
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is stopped; use 'ublkctl start %u'", info->dev_id,
+			       info->dev_id);
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "device %u was made without --recovery; delete it and make it anew",

@@ -657,8 +657,8 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	int ret;
 
 	init_sync(&s);
-	if (args->restart && (uc_record_load(&s.host, args->spec->id, &before) < 0 ||
-			      before.cookie != args->cookie))
+	if (args->restart &&
+	    (uc_record_load(&s.host, args->spec->id, &before) < 0 || before.cookie != args->cookie))
 		return uc_fail(err, UC_FAILED, ESTALE, "the record of device %u is gone",
 			       args->spec->id);
 	ret = get_keeper(&s, err);

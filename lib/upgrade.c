@@ -182,8 +182,12 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 	char program[64];
 	char number[16];
 	char seconds[16];
-	char *const argv[] = {(char[]){"ublkctl"}, (char[]){"--timeout"}, seconds,
-			      (char[]){"recover"}, number,		  NULL};
+	char *const argv[] = {(char[]){"ublkctl"},
+			      (char[]){"--timeout"},
+			      seconds,
+			      (char[]){"recover"},
+			      number,
+			      NULL};
 	posix_spawn_file_actions_t quiet;
 	int status = -1;
 	uc_auto_close int pidfd = -1;

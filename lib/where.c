@@ -16,10 +16,10 @@
 #define MAX_TASKS 1024
 
 struct place {
-	char text[120];   /* functions, the innermost first; "" when unknown */
-	bool in_driver;   /* one of all functions of the stack is ublk_drv's */
-	bool is_stuck;    /* signals do not end its sleep */
-	bool is_stopped;  /* by a signal */
+	char text[120];  /* functions, the innermost first; "" when unknown */
+	bool in_driver;  /* one of all functions of the stack is ublk_drv's */
+	bool is_stuck;   /* signals do not end its sleep */
+	bool is_stopped; /* by a signal */
 };
 
 static FILE *open_task(pid_t pid, pid_t tid, const char *file)
@@ -79,8 +79,7 @@ static void look(pid_t pid, pid_t tid, struct place *ret_place)
 		read_stack(stack, &p);
 	if (!p.text[0])
 		wchan = open_task(pid, tid, "wchan");
-	if (wchan && fscanf(wchan, "%63[A-Za-z0-9_.]", function) == 1 &&
-	    strcmp(function, "0") != 0)
+	if (wchan && fscanf(wchan, "%63[A-Za-z0-9_.]", function) == 1 && strcmp(function, "0") != 0)
 		append(&p, function);
 	*ret_place = p;
 }
