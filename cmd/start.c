@@ -63,7 +63,7 @@ static int start_device(const struct uc_host *host, const struct uc_device *d, s
 		ret = behind_take_kept(d, behind.type, behind.config, err);
 	if (ret == 0)
 		ret = behind_open(behind.type, behind.config, &spec, &target, err);
-	if (ret < 0)
+	if (ret < 0 || !target)
 		return ret;
 	ret = uc_start(host, d, &spec, target, &added, err);
 	target->ops->close(target);

@@ -325,7 +325,7 @@ int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *re
 int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
 		   struct uc_record *ret_record)
 {
-	struct uc_record record;
+	struct uc_record record = {0};
 	int ret = uc_record_load(host, info->dev_id, &record);
 
 	if (ret < 0)

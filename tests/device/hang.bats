@@ -87,6 +87,6 @@ still() {
 	in_time 0 features
 	kill -CONT "$pid"
 	wait "$del"
-	client_fails
+	wait_until 30 gone "$client"
 	wait_until 20 test ! -e "/sys/class/ublk-char/ublkc$id"
 }
