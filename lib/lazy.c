@@ -83,6 +83,15 @@ static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_devi
 	}
 }
 
+/* What the caller has open may be the device itself. Returns the number that `fd` has then. */
+static int keep_only(int fd)
+{
+	if (fd > 3)
+		fd = dup3(fd, 3, O_CLOEXEC);
+	(void)close_range(fd < 0 ? 3 : 4, ~0U, 0);
+	return fd;
+}
+
 int uc_lazy_start(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
 {
 	/* Not opened, or it would be a user. */
@@ -98,6 +107,7 @@ int uc_lazy_start(const struct uc_host *host, const struct uc_device *device, st
 		return uc_fail_errno(err, errno, "cannot start a process that waits for the end");
 	if (pid == 0) {
 		(void)uc_isolate_stdio(NULL);
+		node = keep_only(node);
 		(void)!chdir("/");
 		uc_log_to_syslog();
 		wait_and_delete(&later, &mine, node);
