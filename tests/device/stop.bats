@@ -74,10 +74,10 @@ comes_back() {
 	local i what
 	truncate -s 16M "$tmp/image"
 	for i in {0..7}; do
-		what=(start stop)
 		if ((i % 4 < 2)); then target=(-t ramdisk --size 16M --recovery reissue); else target=(-t loop -f "$tmp/image"); fi
 		if ((i % 2 == 0)); then add_device "${target[@]}" -q 2 -n 5; fill; fi
-		what=${what[i % 2]}
+		what=start
+		if ((i % 2)); then what=stop; fi
 		if [[ $what == start ]]; then within 20 ublkctl stop 5; else within 20 ublkctl start 5 || state_is LIVE; fi
 		"$UBLKCTL" "$what" 5 >/dev/null 2>&1 3>&- &
 		sleep "0.$(printf %03d $((i * 60)))"
