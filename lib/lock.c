@@ -60,7 +60,9 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 	if (ret < 0)
 		return ret;
 	snprintf(path, sizeof(path), "%s/.lock%s", host->run_dir,
-		 id == NAMES ? "-names" : id == MAKING ? "-making" : "");
+		 id == NAMES    ? "-names"
+		 : id == MAKING ? "-making"
+				: "");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return uc_fail_errno(err, errno, "%s", path);

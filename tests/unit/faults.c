@@ -92,7 +92,8 @@ static unsigned entries(const char *path)
 	unsigned count = 0;
 
 	while (dir && (entry = readdir(dir)))
-		count += entry->d_name[0] != '.' || strlen(entry->d_name) > 2;
+		count += (entry->d_name[0] != '.' || strlen(entry->d_name) > 2) &&
+			 strncmp(entry->d_name, ".lock", 5) != 0;
 	return count;
 }
 
