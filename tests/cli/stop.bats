@@ -109,7 +109,10 @@ comes_back() {
 	refused 8 "add: device 0 ($root/dev/ublkb0) has the name x; *" add -t null --name x
 	refused 8 "add: device 0 ($root/dev/ublkb0) is there, but DEAD and without a handler; see 'ublkctl start 0'" \
 		add -t loop -f image --recovery queue --name x --if-absent
-	works show x
+	same "$(shown .stopped)" true
+	works start x
+	same "$(shown .stopped)" false
+	works stop x
 	works del x
 	refused 6 "start: there is no device 'x'; *" start x
 }
