@@ -87,8 +87,8 @@ int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret
 		  struct uc_error *err);
 
 /*
- * A new handler process, and a new device in the place of the stopped one. (Before 6.16 the driver
- * does not start a device a second time, but gives an id out again.) On failure it is stopped as
+ * A new handler process, and a new device in the place of the stopped one. (The driver of
+ * Linux 6.12 does not start a device a second time, but gives an id out again.) On failure it is stopped as
  * before. As for the rest see uc_add().
  */
 int uc_start(const struct uc_host *host, const struct uc_device *device, const struct uc_spec *spec,
