@@ -88,8 +88,8 @@ int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret
 
 /*
  * A new handler process, and a new device in the place of the stopped one. (The driver of
- * Linux 6.12 does not start a device a second time, but gives an id out again.) On failure it is stopped as
- * before. As for the rest see uc_add().
+ * Linux 6.12 does not start a device a second time, but gives an id out again.) On failure it is
+ * stopped as before. As for the rest see uc_add().
  */
 int uc_start(const struct uc_host *host, const struct uc_device *device, const struct uc_spec *spec,
 	     const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err);
