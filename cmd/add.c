@@ -271,6 +271,7 @@ static int check_user(const struct uc_host *host, const struct uc_spec *spec, st
 
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
+	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
 	struct add add = {
 		.serve = {.command = &add_command,
 			  .options = add_options,
@@ -294,9 +295,9 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0)
 		ret = check_user(host, &add.serve.spec, err);
 	if (ret == 0 && add.serve.type)
-		ret = look_for_it(host, &add, err);
+		ret = look_for_it(&in_time, &add, err);
 	if (ret == 0 && add.serve.type)
-		ret = run(host, &add, err);
+		ret = run(&in_time, &add, err);
 	uc_cleanup_close(&add.lock_fd);
 	serve_free(&add.serve);
 	free(add.name);

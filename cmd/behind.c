@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "cleanup.h"
+#include "deadline.h"
+#include "keeper.h"
 #include "proc.h"
 
 int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_error *err)
@@ -43,6 +45,40 @@ int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_erro
 				     d->info.dev_id);
 	b->fd = fd;
 	return 0;
+}
+
+#define DYING_MS 2000
+
+/*
+ * A handler that was killed while it took the device over may have the backing for a moment yet:
+ * the kernel takes its rings, and the files in them, down after the process.
+ */
+int behind_open(const struct uc_target_type *type, const void *config, const struct uc_spec *spec,
+		struct uc_target **ret_target, struct uc_error *err)
+{
+	const uint64_t patience = uc_deadline(DYING_MS);
+	int ret;
+
+	while ((ret = type->open(config, spec, ret_target, err)) == -EBUSY &&
+	       uc_left_ms(patience) > 0)
+		uc_sleep_ms(10);
+	return ret;
+}
+
+/* The old keeper gives up what the new handler needs. */
+int behind_take_kept(const struct uc_device *d, const struct uc_target_type *type, void *config,
+		     struct uc_error *err)
+{
+	static const struct uc_record none;
+	const struct uc_record *record = d->record_state == UC_RECORD_OK ? &d->record : &none;
+	int fd = -1;
+	/* Only what has no backing is lost with who keeps it. */
+	const bool memory = type->adopt && !type->backing;
+	int ret = uc_keeper_take(record, memory, &fd, err);
+
+	if (ret == 0 && memory)
+		type->adopt(config, fd);
+	return ret;
 }
 
 void behind_free(struct behind *b)

@@ -31,7 +31,9 @@ extern const struct command recover_command;
 extern const struct command resize_command;
 extern const struct command set_command;
 extern const struct command show_command;
+extern const struct command start_command;
 extern const struct command stats_command;
+extern const struct command stop_command;
 extern const struct command targets_command;
 extern const struct command top_command;
 extern const struct command upgrade_command;
@@ -71,6 +73,12 @@ struct option_parser {
 	void *ctx;
 	void (*more_help)(void); /* after the options in --help; may be NULL */
 };
+
+/* --timeout of the program and of each command, in milliseconds. */
+int timeout_parse(const char *arg, unsigned *ret_ms, struct uc_error *err);
+
+/* The same out of a command's arguments, before they are parsed: *ms stays if there is none. */
+void timeout_find(int argc, char **argv, unsigned *ms);
 
 /* Returns 0 (go on), 1 (--help was given, and printed) or a negative errno. */
 int options_parse(const struct option_parser *parser, int argc, const char **argv,

@@ -9,15 +9,12 @@
 
 #include "cmd.h"
 #include "log.h"
-#include "size.h"
-
-#define MAX_TIMEOUT_S 3600
 
 const struct command *const commands[] = {
-	&add_command,     &list_command, &show_command, &stats_command,  &top_command,
-	&monitor_command, &wait_command, &set_command,  &resize_command, &recover_command,
-	&upgrade_command, &del_command,  &gc_command,   &doctor_command, &features_command,
-	&targets_command, &help_command, NULL,
+	&add_command,     &list_command,     &show_command,    &stats_command,  &top_command,
+	&monitor_command, &wait_command,     &set_command,     &resize_command, &stop_command,
+	&start_command,   &recover_command,  &upgrade_command, &del_command,    &gc_command,
+	&doctor_command,  &features_command, &targets_command, &help_command,   NULL,
 };
 
 struct front {
@@ -29,7 +26,7 @@ struct front {
 };
 
 static const struct argp_option front_options[] = {
-	{"timeout", 't', "SECONDS", 0, "Bound of each wait for the driver (default 10)", 0},
+	{"timeout", 't', "SECONDS", 0, "Bound of what is done to each device (default 10)", 0},
 	{"help", 'h', NULL, 0, "Show this help", -1},
 	{"version", 'V', NULL, 0, "Show the version", -1},
 	{0},
@@ -61,14 +58,11 @@ static error_t parse_front(int key, char *arg, struct argp_state *state)
 {
 	struct front *front = state->input;
 	struct uc_error err = {0};
-	uint64_t seconds;
 
 	switch (key) {
 	case 't':
-		if (uc_number_parse(arg, "--timeout", 1, MAX_TIMEOUT_S, &seconds, &err) < 0)
-			return fail(front, err.text);
-		front->host.timeout_ms = (unsigned)seconds * 1000;
-		return 0;
+		return timeout_parse(arg, &front->host.timeout_ms, &err) < 0 ? fail(front, err.text)
+									     : 0;
 	case 'h':
 		front_help();
 		return answered(front, state);
@@ -128,14 +122,14 @@ static void log_to_stderr(int priority, const char *line)
 	print_problem("%s", line);
 }
 
-static int run_command(const struct front *front, const struct command *command, int argc,
-		       char **argv)
+static int run_command(struct front *front, const struct command *command, int argc, char **argv)
 {
 	struct uc_error err = {.code = UC_FAILED, .errnum = EIO, .text = "failed"};
 	char program[64];
 
 	snprintf(program, sizeof(program), "ublkctl %s", command->name);
 	argv[front->index] = program;
+	timeout_find(argc - front->index, argv + front->index, &front->host.timeout_ms);
 	if (command->run(&front->host, argc - front->index, (const char **)argv + front->index,
 			 &err) >= 0)
 		return 0;

@@ -5,13 +5,41 @@
 
 #include "cleanup.h"
 #include "cmd.h"
+#include "size.h"
 
-#define OPT_HELP 1 /* commands' own values begin at 2 */
+#define OPT_HELP    1      /* commands' own values begin at 2 */
+#define OPT_TIMEOUT 0x7fff /* above all of theirs */
 
-static const struct poptOption help_options[] = {
+#define MAX_TIMEOUT_S 3600
+
+/* Of every command, unless it has one of its own by that name. */
+static const struct poptOption common_options[] = {
+	{"timeout", '\0', POPT_ARG_STRING, NULL, OPT_TIMEOUT,
+	 "bound of what is done to each device (default 10)", "SECONDS"},
 	{"help", 'h', POPT_ARG_NONE, NULL, OPT_HELP, "show this help", NULL},
 	POPT_TABLEEND,
 };
+
+int timeout_parse(const char *arg, unsigned *ret_ms, struct uc_error *err)
+{
+	uint64_t seconds;
+	int ret = uc_number_parse(arg, "--timeout", 1, MAX_TIMEOUT_S, &seconds, err);
+
+	if (ret == 0)
+		*ret_ms = (unsigned)seconds * 1000;
+	return ret;
+}
+
+/* What is wrong with it is said when the command's options are parsed. */
+void timeout_find(int argc, char **argv, unsigned *ms)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--timeout") == 0 && i + 1 < argc)
+			(void)timeout_parse(argv[i + 1], ms, NULL);
+		else if (strncmp(argv[i], "--timeout=", 10) == 0)
+			(void)timeout_parse(argv[i] + 10, ms, NULL);
+	}
+}
 
 static int explain(poptContext popt, int code, struct uc_error *err)
 {
@@ -36,6 +64,7 @@ static int take_options(const struct option_parser *parser, poptContext popt, st
 
 	while ((option = poptGetNextOpt(popt)) > 0) {
 		uc_auto_free char *arg = poptGetOptArg(popt);
+		unsigned known;
 		int ret;
 
 		if (option == OPT_HELP) {
@@ -44,7 +73,9 @@ static int take_options(const struct option_parser *parser, poptContext popt, st
 				parser->more_help();
 			return 1;
 		}
-		ret = parser->take(parser->ctx, option, arg, err);
+		/* It holds already: see timeout_find(). */
+		ret = option == OPT_TIMEOUT ? timeout_parse(arg, &known, err)
+					    : parser->take(parser->ctx, option, arg, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -70,7 +101,7 @@ int options_parse(const struct option_parser *parser, int argc, const char **arg
 	const struct poptOption table[] = {
 		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)parser->options, 0, NULL,
 		 NULL},
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)help_options, 0, NULL,
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_options, 0, NULL,
 		 NULL},
 		POPT_TABLEEND,
 	};

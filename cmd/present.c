@@ -177,9 +177,9 @@ int present_check(const struct uc_host *host, const struct serve *serve, const s
 		return ret;
 	if (d->info.state == UBLK_S_DEV_LIVE && d->has_node && uc_recover_is_served(host, &d->info))
 		return 0;
-	return uc_fail(
-		err, UC_DIFFERS, EEXIST,
-		"device %u (%s) is there, but %s and without a handler; see 'ublkctl recover "
-		"%u'",
-		d->info.dev_id, d->node, uc_device_state_name(d->info.state), d->info.dev_id);
+	return uc_fail(err, UC_DIFFERS, EEXIST,
+		       "device %u (%s) is there, but %s and without a handler; see 'ublkctl %s "
+		       "%u'",
+		       d->info.dev_id, d->node, uc_device_state_name(d->info.state),
+		       uc_device_is_stopped(d) ? "start" : "recover", d->info.dev_id);
 }

@@ -5,16 +5,12 @@
 
 #include "behind.h"
 #include "cmd.h"
-#include "deadline.h"
-#include "keeper.h"
 #include "manage.h"
 #include "recover.h"
 #include "select.h"
 #include "serve.h"
 
 enum { OPT_ID = 2, OPT_ALL };
-
-#define DYING_MS 2000
 
 struct recover {
 	struct serve serve; /* first: it is the context of both */
@@ -62,29 +58,12 @@ static int nobody_to_tell(void *ctx, const struct uc_added *added)
 	return 0;
 }
 
-/*
- * A handler that was killed while it took the device over may have the backing for a moment yet:
- * the kernel takes its rings, and the files in them, down after the process.
- */
-static int open_target(const struct uc_target_type *type, const void *config,
-		       const struct uc_spec *spec, struct uc_target **ret_target,
-		       struct uc_error *err)
-{
-	const uint64_t patience = uc_deadline(DYING_MS);
-	int ret;
-
-	while ((ret = type->open(config, spec, ret_target, err)) == -EBUSY &&
-	       uc_left_ms(patience) > 0)
-		uc_sleep_ms(10);
-	return ret;
-}
-
 static int serve(const struct uc_host *host, const struct uc_device *d, const struct uc_spec *spec,
 		 const struct uc_target_type *type, const void *config, struct uc_error *err)
 {
 	struct uc_target *target = NULL;
 	struct uc_added added;
-	int ret = open_target(type, config, spec, &target, err);
+	int ret = behind_open(type, config, spec, &target, err);
 
 	if (ret < 0)
 		return ret;
@@ -92,22 +71,6 @@ static int serve(const struct uc_host *host, const struct uc_device *d, const st
 						       nobody_to_tell, NULL, err)
 			       : uc_recover(host, d->info.ublksrv_flags, spec, target, &added, err);
 	target->ops->close(target);
-	return ret;
-}
-
-/* The old keeper gives up what the new handler needs. */
-static int take_kept(const struct uc_device *d, const struct uc_target_type *type, void *config,
-		     struct uc_error *err)
-{
-	static const struct uc_record none;
-	const struct uc_record *record = d->record_state == UC_RECORD_OK ? &d->record : &none;
-	int fd = -1;
-	/* Only what has no backing is lost with who keeps it. */
-	const bool memory = type->adopt && !type->backing;
-	int ret = uc_keeper_take(record, memory, &fd, err);
-
-	if (ret == 0 && memory)
-		type->adopt(config, fd);
 	return ret;
 }
 
@@ -144,7 +107,7 @@ static int recover_device(const struct recover *r, const struct uc_device *d, st
 	if (ret)
 		return ret;
 	config = behind.config ? behind.config : r->serve.config;
-	ret = take_kept(d, behind.type, config, err);
+	ret = behind_take_kept(d, behind.type, config, err);
 	if (ret == 0)
 		ret = serve(r->selection.host, d, &spec, behind.type, config, err);
 	return ret;

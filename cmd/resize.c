@@ -140,7 +140,8 @@ static int resize_device(const struct resize *r, struct uc_error *err)
 
 static int resize_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct resize resize = {.selection = {.host = host}};
+	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
+	struct resize resize = {.selection = {.host = &in_time}};
 	const struct option_parser parser = {
 		.command = &resize_command,
 		.options = resize_options,

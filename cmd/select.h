@@ -24,11 +24,15 @@ int select_all(struct selection *selection, struct uc_error *err);
 /* Either some are named, or `all` is asked for; then all there are are added. */
 int select_check(struct selection *selection, bool all, struct uc_error *err);
 
+/* Adds the devices whose backing is that file or block device, under whatever name. */
+int select_file(struct selection *selection, const char *path, struct uc_error *err);
+
 /*
- * Does it to all of them, whatever becomes of one. Each failure gets its line (the last one is left
+ * Does it to all of them, whatever becomes of one. Each has the host's timeout for itself, by
+ * selection->host. Each failure gets its line (the last one is left
  * to the caller, in *err); the first decides the status.
  */
-int select_each(const struct selection *selection, const struct command *command,
+int select_each(struct selection *selection, const struct command *command,
 		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
 		struct uc_error *err);
 

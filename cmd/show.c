@@ -65,6 +65,7 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	put_text(doc, "char_device", node);
 	put_text(doc, "name", known && d->record.name[0] ? d->record.name : NULL);
 	put_text(doc, "state", uc_device_state_name(d->info.state));
+	put_bool(doc, "stopped", uc_device_is_stopped(d));
 	put_text(doc, "target", known ? d->record.target : NULL);
 	put_text(doc, "backing", known && d->record.backing[0] ? d->record.backing : NULL);
 	put_path(doc, known ? &d->record : NULL);

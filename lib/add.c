@@ -7,6 +7,7 @@
 #include "handler.h"
 #include "lock.h"
 #include "manage.h"
+#include "stop.h"
 
 static int new_cookie(uint64_t *ret_cookie, struct uc_error *err)
 {
@@ -34,6 +35,22 @@ int uc_recover(const struct uc_host *host, uint64_t cookie, const struct uc_spec
 	uc_auto_close int lock_fd = -1;
 	int ret = uc_lock_device(host, spec->id, &lock_fd, err);
 
+	return ret < 0 ? ret : uc_handler_start(&args, lock_fd, ret_added, err);
+}
+
+int uc_start(const struct uc_host *host, const struct uc_device *device, const struct uc_spec *spec,
+	     const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err)
+{
+	const struct uc_server_args args = {.host = host,
+					    .spec = spec,
+					    .target = target,
+					    .cookie = device->record.cookie,
+					    .restart = true};
+	uc_auto_close int lock_fd = -1;
+	int ret = uc_lock_device(host, spec->id, &lock_fd, err);
+
+	if (ret == 0)
+		ret = uc_stop_await(host, device, err);
 	return ret < 0 ? ret : uc_handler_start(&args, lock_fd, ret_added, err);
 }
 

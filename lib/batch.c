@@ -218,7 +218,7 @@ static bool is_fetch_refused(struct uc_queue *queue)
 static int fetch_first(struct uc_queue *queue)
 {
 	const struct uc_host *host = queue->setup->host;
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 
 	for (;;) {
 		int ret;

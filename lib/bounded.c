@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "isolate.h"
+#include "proc.h"
 
 #define RET_MAX 2048
 #define REAP_MS 200
@@ -67,6 +68,7 @@ int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ct
 	       size_t ret_len, unsigned timeout_ms, const char *what, struct uc_error *err)
 {
 	uc_auto_close int out = -1;
+	char where[UC_WHERE_MAX];
 	struct answer answer;
 	int fds[2];
 	pid_t pid;
@@ -86,10 +88,12 @@ int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ct
 
 	res = await_answer(out, &answer, timeout_ms);
 	if (res == -ETIMEDOUT) {
+		(void)uc_proc_where(pid, where, sizeof(where));
 		/* Not waited for: it may be stuck in the kernel, and init reaps it in the end. */
 		(void)kill(pid, SIGKILL);
-		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT, "%s did not end within %u ms; see dmesg",
-			       what, timeout_ms);
+		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+			       "%s did not end within %u ms: %s; see dmesg", what, timeout_ms,
+			       where);
 	}
 	reap(pid);
 	if (res < 0)

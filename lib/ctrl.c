@@ -129,18 +129,29 @@ static int explain_refusal(const struct command *k, const struct uc_host *host, 
 	return uc_fail_cause(err, &cause);
 }
 
-static int explain(const struct command *k, const struct uc_host *host, uint32_t id, int errnum,
+static int explain_stuck(const struct uc_ctrl *ctrl, const struct command *k, const char *device,
+			 struct uc_error *err)
+{
+	const struct uc_host *host = ctrl->host;
+	const char *where =
+		host->transport->ctrl_where ? host->transport->ctrl_where(ctrl->conn) : "";
+
+	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+		       "the driver did not answer %s%s within %u ms%s%s; see dmesg, then try again "
+		       "with a longer --timeout",
+		       k->name, device, host->timeout_ms, *where ? ", it is " : "", where);
+}
+
+static int explain(const struct uc_ctrl *ctrl, const struct command *k, uint32_t id, int errnum,
 		   struct uc_error *err)
 {
+	const struct uc_host *host = ctrl->host;
 	char device[32] = "";
 
 	if (id != UC_ID_ANY)
 		snprintf(device, sizeof(device), " for device %u", id);
 	if (errnum == ETIMEDOUT)
-		return uc_fail(err, UC_TIMEOUT, errnum,
-			       "the driver did not answer %s%s within %u ms; see dmesg, then try "
-			       "again with a longer --timeout",
-			       k->name, device, host->timeout_ms);
+		return explain_stuck(ctrl, k, device, err);
 	for (size_t i = 0; i < sizeof(k->meaning) / sizeof(k->meaning[0]); i++)
 		if (k->meaning[i].errnum == errnum)
 			return uc_fail(err, k->meaning[i].code, errnum, "%s%s: %s (%s)", k->name,
@@ -167,7 +178,7 @@ static int explain(const struct command *k, const struct uc_host *host, uint32_t
 static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublksrv_ctrl_cmd *cmd,
 		struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(ctrl->host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(ctrl->host);
 	int res = -ETIMEDOUT;
 	unsigned left;
 
@@ -181,7 +192,7 @@ static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublk
 	}
 	if (res == -ETIMEDOUT)
 		ctrl->stuck = true;
-	return res >= 0 ? res : explain(k, ctrl->host, cmd->dev_id, -res, err);
+	return res >= 0 ? res : explain(ctrl, k, cmd->dev_id, -res, err);
 }
 
 /* A command without a path: queue_id is all ones unless it is about one queue. */
@@ -353,7 +364,7 @@ int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_
 	ret = call(ctrl, &get_dev_info, &cmd, err);
 	/* unless it is a device of an unprivileged owner, for which nothing else will do. */
 	if (ret == -EINVAL && first != -EINVAL)
-		ret = explain(&get_dev_info2, ctrl->host, id, -first, err);
+		ret = explain(ctrl, &get_dev_info2, id, -first, err);
 	if (ret < 0)
 		return ret;
 	*ret_info = ctrl->payload.info;

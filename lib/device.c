@@ -189,7 +189,7 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 	struct params_request request = {host, id};
 
 	return uc_bounded(read_params, &request, ret_params, sizeof(*ret_params),
-			  host->timeout_ms + 500, "reading the parameters", err);
+			  uc_host_left_ms(host) + UC_MARGIN_MS, "reading the parameters", err);
 }
 
 int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,

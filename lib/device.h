@@ -70,6 +70,13 @@ int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_
 /* The same from a whole string of decimal digits alone. */
 bool uc_device_parse_id(const char *text, uint32_t *ret_id);
 
+/* By intention: `start` brings it back. */
+static inline bool uc_device_is_stopped(const struct uc_device *device)
+{
+	return device->info.state == UBLK_S_DEV_DEAD && device->record_state == UC_RECORD_OK &&
+	       device->record.stopped.is;
+}
+
 /* One unsigned number out of /sys/block/ublkbN/<attr>; 0 when it is not there. */
 uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr);
 

@@ -75,10 +75,14 @@ static bool is_open(const struct gc *gc, const struct uc_device *d)
 /* Its data was in memory that nobody has any more. */
 static bool is_lost(const struct uc_device *d)
 {
-	const struct uc_keeper_id *keeper = &d->record.keeper;
+	return d->record_state == UC_RECORD_OK && uc_keeper_has_lost(&d->record);
+}
 
-	return d->record_state == UC_RECORD_OK && keeper->fd >= 0 && !d->record.backing[0] &&
-	       (!keeper->pid || uc_proc_start_time(keeper->pid) != keeper->start);
+/* By intention, and not by a crash. */
+static bool can_be_started(const struct uc_device *d)
+{
+	/* Without a keeper its memory was given up then. */
+	return uc_device_is_stopped(d) && (!d->record.keeper.pid || !is_lost(d));
 }
 
 static const char can_recover[] = "it has no handler, and can be recovered";
@@ -91,6 +95,12 @@ static const char *judge(const struct gc *gc, const struct uc_device *d, const c
 		return NULL;
 	if (!gc->options->all_owners && (*ret_kept = owner(gc, d)))
 		return NULL;
+	if (can_be_started(d)) {
+		*ret_kept = "it was stopped, and can be started";
+		return NULL;
+	}
+	if (uc_device_is_stopped(d))
+		return "it was stopped, and the process that kept its memory is dead";
 	if (d->info.state == UBLK_S_DEV_DEAD)
 		return "its handler is dead, and it cannot be started again";
 	if (is_lost(d))
@@ -207,6 +217,8 @@ static const char *why_stale(const struct gc *gc, const char *name, uint32_t id)
 	struct uc_record record;
 	int ret = uc_ctrl_get_dev_info(gc->ctrl, id, &info, NULL);
 
+	if (ret == -ENODEV && uc_record_load(gc->host, id, &record) == 0 && record.stopped.is)
+		return NULL;
 	if (ret == -ENODEV)
 		return "there is no such device";
 	if (uc_device_is_out_of_sight(gc->host, ret))

@@ -153,9 +153,10 @@ static int remove_leftovers(void *ctx, void *ret, struct uc_error *err)
 /* After a failed start: err stays what it is, unless something could not be taken away. */
 static void clean_up(const struct uc_host *host, uint64_t cookie, struct uc_error *err)
 {
-	struct leftovers l = {host, cookie};
+	const struct uc_host mine = uc_host_within(host, UC_TIDY_MS);
+	struct leftovers l = {&mine, cookie};
 	struct uc_error why = {0};
-	int ret = uc_bounded(remove_leftovers, &l, NULL, 0, host->timeout_ms + 500,
+	int ret = uc_bounded(remove_leftovers, &l, NULL, 0, uc_host_left_ms(&mine) + UC_MARGIN_MS,
 			     "removing the half-made device", &why);
 
 	/* Without a driver there is nothing that could be left. */
@@ -176,17 +177,23 @@ int uc_handler_block_signals(int *ret_fd, struct uc_error *err)
 	return *ret_fd < 0 ? uc_fail_errno(err, errno, "signalfd") : 0;
 }
 
+/* The device was there before, and is there afterwards. */
+static bool stays(const struct uc_server_args *args)
+{
+	return args->resume || args->restart;
+}
+
 static int explain_no_message(const struct uc_server_args *args, int ret, struct uc_error *err)
 {
 	switch (ret) {
 	case -EINTR:
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted; %s",
-			       args->resume ? "the device still has no handler"
-					    : "no device was made");
+			       stays(args) ? "the device still has no handler"
+					   : "no device was made");
 	case -ETIMEDOUT:
 		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 			       "the handler was not ready within %u ms; see dmesg and syslog",
-			       args->host->timeout_ms * UC_HANDLER_WAITS);
+			       args->host->timeout_ms);
 	default:
 		return uc_fail(err, UC_FAILED, EPIPE,
 			       "the handler process died before the device was ready; see dmesg "
@@ -199,17 +206,18 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 		  struct uc_added *ret_added, struct uc_error *err)
 {
 	const struct uc_host *host = args->host;
-	const uint64_t deadline = uc_deadline(host->timeout_ms * UC_HANDLER_WAITS);
+	/* It has the same time, and takes back what it has begun before it says so. */
+	const unsigned bound = uc_host_left_ms(host) + UC_TIDY_MS + UC_MARGIN_MS;
 	struct ready_message message = {0};
-	int ret = await_message(pipe_fd, signal_fd, deadline, &message);
+	int ret = await_message(pipe_fd, signal_fd, uc_deadline(bound), &message);
 
 	if (ret == 0 && message.up) {
 		*ret_added = message.added;
 		return 0;
 	}
-	/* One that takes a device over may have it by now: asked to stop it would delete it. */
+	/* One that has the device up by now would delete it when it is asked to stop. */
 	if (ret == -EINTR)
-		(void)kill(pid, args->resume ? SIGKILL : SIGTERM);
+		(void)kill(pid, stays(args) ? SIGKILL : SIGTERM);
 	reap(pid, uc_deadline(GRACE_MS));
 	if (ret == 0) {
 		*err = message.err;
@@ -217,7 +225,7 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 	} else {
 		ret = explain_no_message(args, ret, err);
 	}
-	if (!args->resume)
+	if (!stays(args))
 		clean_up(host, args->cookie, err);
 	return ret;
 }
@@ -225,6 +233,10 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_added *ret_added,
 		     struct uc_error *err)
 {
+	const struct uc_host host = args->host->deadline
+					    ? *args->host
+					    : uc_host_within(args->host, args->host->timeout_ms);
+	struct uc_server_args mine = *args;
 	uc_auto_close int signal_fd = -1;
 	uc_auto_close int pipe_fd = -1;
 	int fds[2];
@@ -236,6 +248,7 @@ int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_a
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return uc_fail_errno(err, errno, "pipe");
 	pipe_fd = fds[0];
+	mine.host = &host;
 	pid = fork();
 	if (pid == 0) {
 		/* Ours must be the only write end, and not the read end: its end is the signal. */
@@ -243,9 +256,9 @@ int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_a
 		close(signal_fd);
 		if (lock_fd >= 0)
 			close(lock_fd);
-		handler(args, fds[1]);
+		handler(&mine, fds[1]);
 	}
 	close(fds[1]);
 	return pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
-		       : follow(args, pid, pipe_fd, signal_fd, ret_added, err);
+		       : follow(&mine, pid, pipe_fd, signal_fd, ret_added, err);
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "deadline.h"
+#include "mounts.h"
 #include "proc.h"
 
 /* How long an opener may need to look at a new device and go. */
@@ -44,22 +43,40 @@ static bool read_dev(const struct uc_host *host, const char *disk, const char *d
 	return true;
 }
 
-/* Something stacked on top: device mapper, md, a swap or bcache set. */
+/* The name that people have for a device-mapper or md device: "dm-0 (vg-root)". */
+static void name_holder(const struct uc_host *host, const char *holder, char *buf, size_t size)
+{
+	uc_auto_file FILE *file = NULL;
+	char path[PATH_MAX];
+	char name[128];
+
+	snprintf(path, sizeof(path), "%s/block/%s/dm/name", host->sys_dir, holder);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%127s", name) == 1)
+		snprintf(buf, size, "%s (%s)", holder, name);
+	else
+		snprintf(buf, size, "%s", holder);
+}
+
+/* Something stacked on top: device mapper, md, a bcache set. */
 static int check_holders(const struct uc_host *host, const char *disk, const char *dir,
 			 const struct uc_device *d, struct uc_error *err)
 {
 	uc_auto_dir DIR *holders = NULL;
 	const struct dirent *entry;
 	char path[PATH_MAX];
+	char name[512];
 
 	snprintf(path, sizeof(path), "%s/block/%s/%s/holders", host->sys_dir, disk, dir);
 	holders = opendir(path);
-	while (holders && (entry = readdir(holders)))
-		if (entry->d_name[0] != '.')
-			return uc_fail(
-				err, UC_BUSY, EBUSY,
-				"%s is in use: held by %s; remove that first, or use --force",
-				d->node, entry->d_name);
+	while (holders && (entry = readdir(holders))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		name_holder(host, entry->d_name, name, sizeof(name));
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: held by %s; remove that first, or use --force",
+			       d->node, name);
+	}
 	return 0;
 }
 
@@ -103,23 +120,38 @@ static int check_loops(const struct uc_host *host, dev_t rdev, const struct uc_d
 	return 0;
 }
 
-/* Mounts by device number: the source column may hold any name for the device. */
 static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *err)
 {
-	uc_auto_file FILE *file = fopen("/proc/self/mountinfo", "re");
-	uc_auto_free char *line = NULL;
-	size_t size = 0;
+	struct uc_mount mount;
+	char name[64];
 
-	while (file && getline(&line, &size, file) > 0) {
-		char where[256];
-		unsigned maj;
-		unsigned min;
+	if (!uc_mount_find(rdev, &mount))
+		return 0;
+	if (!mount.pid)
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: mounted on %s; unmount it, or use --force", d->node,
+			       mount.where);
+	uc_proc_name(mount.pid, name, sizeof(name));
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "%s is in use: mounted on %s by process %d (%s), in another mount "
+		       "namespace; unmount it there, or use --force",
+		       d->node, mount.where, mount.pid, name);
+}
 
-		if (sscanf(line, "%*d %*d %u:%u %*s %255s", &maj, &min, where) == 3 &&
-		    makedev(maj, min) == rdev)
+/* A line of /proc/swaps: the path, and then what does not matter here. */
+static int check_swap(dev_t rdev, const struct uc_device *d, struct uc_error *err)
+{
+	uc_auto_file FILE *file = fopen("/proc/swaps", "re");
+	char line[PATH_MAX];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		struct stat st;
+
+		line[strcspn(line, " \t\n")] = '\0';
+		if (stat(line, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == rdev)
 			return uc_fail(err, UC_BUSY, EBUSY,
-				       "%s is in use: mounted on %s; unmount it, or use --force",
-				       d->node, where);
+				       "%s is in use: used as swap; swapoff %s, or use --force",
+				       d->node, line);
 	}
 	return 0;
 }
@@ -149,6 +181,8 @@ static int check_node(const struct uc_host *host, const char *disk, const char *
 		return 0;
 	ret = check_mounts(node.rdev, d, err);
 	if (ret == 0)
+		ret = check_swap(node.rdev, d, err);
+	if (ret == 0)
 		ret = check_holders(host, disk, dir, d, err);
 	if (ret == 0)
 		ret = check_loops(host, node.rdev, d, err);
@@ -157,15 +191,15 @@ static int check_node(const struct uc_host *host, const char *disk, const char *
 	return ret;
 }
 
-/* Claimed in ways that leave no other trace here: a mount elsewhere, swap, an exclusive open. */
+/* Claimed in ways that leave no other trace here: by a process that cannot be seen, say. */
 static int check_claim(const struct uc_device *d, struct uc_error *err)
 {
 	uc_auto_close int fd = open(d->node, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 && errno == EBUSY)
 		return uc_fail(err, UC_BUSY, EBUSY,
-			       "%s is in use: claimed by the kernel or in another mount namespace; "
-			       "release it (umount, swapoff), or use --force",
+			       "%s is in use: claimed by the kernel, or by what cannot be seen "
+			       "from here; release it, or use --force",
 			       d->node);
 	return 0;
 }
@@ -190,7 +224,9 @@ static int look(const struct uc_host *host, const struct uc_device *d, struct uc
 
 int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(PASSING_OPENER_MS);
+	const unsigned left = uc_host_left_ms(host);
+	const uint64_t deadline =
+		uc_deadline(left / 2 < PASSING_OPENER_MS ? left / 2 : PASSING_OPENER_MS);
 	int ret;
 
 	if (!device->has_node)
@@ -198,4 +234,9 @@ int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, s
 	while ((ret = look(host, device, err)) == -MAY_PASS && uc_left_ms(deadline) > 0)
 		uc_sleep_ms(50);
 	return ret == 0 ? 0 : -EBUSY;
+}
+
+int uc_inuse_look(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
+{
+	return device->has_node && look(host, device, err) < 0 ? -EBUSY : 0;
 }

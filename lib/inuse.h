@@ -12,4 +12,7 @@
 int uc_inuse_check(const struct uc_host *host, const struct uc_device *device,
 		   struct uc_error *err);
 
+/* The same at this moment: who is gone in the next one counts, too. */
+int uc_inuse_look(const struct uc_host *host, const struct uc_device *device, struct uc_error *err);
+
 #endif

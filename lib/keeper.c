@@ -89,6 +89,17 @@ enum fate {
 	WAITS,   /* for a handler */
 };
 
+/* While it is started again there is no device for a moment. */
+static bool is_stopped(const struct keeper *k)
+{
+	const struct ublksrv_ctrl_dev_info info = {.dev_id = k->spec.id,
+						   .ublksrv_flags = k->cookie};
+	struct uc_record record;
+
+	return uc_record_read(k->args->host, &info, &record) == 0 && record.stopped.is &&
+	       record.keeper.pid == k->self.pid && record.keeper.start == k->self.start;
+}
+
 static enum fate look(const struct keeper *k)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
@@ -99,8 +110,10 @@ static enum fate look(const struct keeper *k)
 
 	if (ret == 0)
 		ret = uc_ctrl_get_dev_info(ctrl, k->spec.id, &info, &err);
+	if (ret == -ENODEV)
+		return is_stopped(k) ? STOPPED : GONE;
 	if (ret < 0)
-		return err.code == UC_NO_DRIVER || ret == -ENODEV ? GONE : STOPPED;
+		return err.code == UC_NO_DRIVER ? GONE : STOPPED;
 	if (info.ublksrv_flags != k->cookie)
 		return GONE;
 	if (uc_record_read(k->args->host, &info, &record) == 0 &&
@@ -235,11 +248,16 @@ static void unblock_signals(void)
 int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_keeper, int *ret_fd,
 		    struct uc_error *err)
 {
-	struct keeper k = {.args = args, .spec = *args->spec, .cookie = args->cookie};
+	/* The time that the handler has is not ours. */
+	struct uc_host host = *args->host;
+	struct uc_server_args mine = *args;
+	struct keeper k = {.args = &mine, .spec = *args->spec, .cookie = args->cookie};
 	const int file = args->target->nr_fds ? args->target->fds[0] : -1;
 	int fds[2];
 	pid_t pid;
 
+	host.deadline = 0;
+	mine.host = &host;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return uc_fail_errno(err, errno, "pipe");
 	pid = fork();
@@ -289,6 +307,14 @@ void uc_keeper_end(const struct uc_keeper_id *keeper)
 
 	if (pidfd >= 0)
 		end(pidfd);
+}
+
+bool uc_keeper_has_lost(const struct uc_record *record)
+{
+	const struct uc_keeper_id *keeper = &record->keeper;
+
+	return keeper->fd >= 0 && !record->backing[0] &&
+	       (!keeper->pid || uc_proc_start_time(keeper->pid) != keeper->start);
 }
 
 int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)

@@ -9,7 +9,6 @@
 #include "cause.h"
 #include "ctrl.h"
 #include "deadline.h"
-#include "handler.h"
 #include "proc.h"
 #include "record.h"
 
@@ -85,7 +84,7 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 
 int uc_lock_device(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err)
 {
-	int ret = take(host, id, F_WRLCK, host->timeout_ms, ret_fd, err);
+	int ret = take(host, id, F_WRLCK, uc_host_left_ms(host), ret_fd, err);
 
 	if (ret == -EBUSY && err)
 		err->code = UC_TIMEOUT;
@@ -99,10 +98,10 @@ int uc_lock_try_device(const struct uc_host *host, uint32_t id, int *ret_fd, str
 
 int uc_lock_names(const struct uc_host *host, int *ret_fd, struct uc_error *err)
 {
-	return take(host, NAMES, F_WRLCK, host->timeout_ms * UC_HANDLER_WAITS, ret_fd, err);
+	return take(host, NAMES, F_WRLCK, uc_host_left_ms(host), ret_fd, err);
 }
 
 int uc_lock_making(const struct uc_host *host, bool alone, int *ret_fd, struct uc_error *err)
 {
-	return take(host, MAKING, alone ? F_WRLCK : F_RDLCK, host->timeout_ms, ret_fd, err);
+	return take(host, MAKING, alone ? F_WRLCK : F_RDLCK, uc_host_left_ms(host), ret_fd, err);
 }

@@ -65,6 +65,35 @@ int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
  */
 int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
 
+/*
+ * The same, but nothing is waited for: neither for the handler to end nor for the id. A device in
+ * use is deleted, by a process of its own, when its last user has gone; until then it works, and
+ * has no nodes to open it by. With `force` users get errors at once.
+ */
+int uc_del_lazy(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
+
+/*
+ * Takes the block device and the handler away, and notes in the record that this was meant. The id
+ * stays taken. Without `force` a device in use is refused (UC_BUSY), and one whose data would be
+ * lost (UC_FAILED). One that is stopped already is fine.
+ */
+int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
+
+/*
+ * What is known of a stopped device, of which the driver may know nothing any more if a start was
+ * killed. UC_BUSY: it is running; UC_FAILED: it was not stopped; UC_NO_DEVICE.
+ */
+int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret_device,
+		  struct uc_error *err);
+
+/*
+ * A new handler process, and a new device in the place of the stopped one. (The driver of
+ * Linux 6.12 does not start a device a second time, but gives an id out again.) On failure it is
+ * stopped as before. As for the rest see uc_add().
+ */
+int uc_start(const struct uc_host *host, const struct uc_device *device, const struct uc_spec *spec,
+	     const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err);
+
 /* Whether the device can be given that size (bytes), as far as the driver and its blocks go. */
 int uc_resize_check(const struct uc_device *device, uint64_t size, struct uc_error *err);
 

@@ -39,7 +39,7 @@ struct wait {
 /* Looks until it is so, until what is in the way will not pass, or until the time is over. */
 static int await(const struct uc_host *host, struct wait *w)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 	struct uc_uevent *events = NULL;
 	int ret;
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,6 +91,22 @@ static bool is_same(const struct stat *a, const struct stat *b)
 				   : a->st_rdev == b->st_rdev;
 }
 
+/* With O_PATH it is named, and not open. */
+static bool is_path_only(pid_t pid, const char *fd)
+{
+	uc_auto_file FILE *file = NULL;
+	unsigned flags = 0;
+	char info[64];
+	char line[64];
+
+	snprintf(info, sizeof(info), "fdinfo/%.20s", fd);
+	file = open_proc(pid, info);
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
+	return flags & O_PATH;
+}
+
 bool uc_proc_has_open(pid_t pid, const struct stat *node)
 {
 	uc_auto_dir DIR *dir = NULL;
@@ -103,7 +120,8 @@ bool uc_proc_has_open(pid_t pid, const struct stat *node)
 	while ((entry = readdir(dir))) {
 		struct stat st;
 
-		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && is_same(&st, node))
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && is_same(&st, node) &&
+		    !is_path_only(pid, entry->d_name))
 			return true;
 	}
 	return false;

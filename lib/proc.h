@@ -36,6 +36,20 @@ bool uc_proc_has_thread(pid_t pid, pid_t tid);
  */
 int uc_proc_take_file(pid_t pid, uint64_t start, int fd);
 
+/* Room for uc_proc_where(). */
+#define UC_WHERE_MAX 200
+
+/*
+ * Where a process stands that does not come to an end: "process 812 (ublkctl) is in del_gendisk <
+ * ublk_ctrl_del_dev", as far as the kernel tells: the innermost functions of the thread that is in
+ * the ublk driver, else of one that cannot be interrupted; or that it is stopped by a signal, or
+ * gone. One line, without a full stop. True: it stands still, be it stopped or uninterruptible.
+ */
+bool uc_proc_where(pid_t pid, char *buf, size_t size);
+
+/* The same of what the threads of this process wait for in the ublk driver: "in ...", or "". */
+void uc_proc_where_self(char *buf, size_t size);
+
 /* First process other than `except` that has the node open; 0 if none is seen. */
 pid_t uc_proc_find_opener(const struct stat *node, pid_t except);
 

@@ -30,6 +30,17 @@ int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
 	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, &cause) : 0;
 }
 
+static struct json_object *stopped_to_json(const struct uc_stopped *s)
+{
+	struct json_object *doc = json_object_new_object();
+
+	json_object_object_add(doc, "queues", json_object_new_int(s->queues));
+	json_object_object_add(doc, "depth", json_object_new_int(s->depth));
+	json_object_object_add(doc, "max_io_size", json_object_new_uint64(s->max_io_size));
+	json_object_object_add(doc, "flags", json_object_new_uint64(s->flags));
+	return doc;
+}
+
 static void add_handler(struct json_object *doc, const struct uc_record *r)
 {
 	struct json_object *options = json_tokener_parse(r->options);
@@ -51,6 +62,8 @@ static void add_handler(struct json_object *doc, const struct uc_record *r)
 	/* A JSON number that is never negative: 0 is none, else the file's number and 1. */
 	json_object_object_add(keeper, "file", json_object_new_int(r->keeper.fd + 1));
 	json_object_object_add(doc, "keeper", keeper);
+	if (r->stopped.is)
+		json_object_object_add(doc, "stopped", stopped_to_json(&r->stopped));
 }
 
 static struct json_object *to_json(const struct uc_record *r)
@@ -207,6 +220,29 @@ static bool keeper_from_json(struct json_object *doc, struct uc_keeper_id *ret_k
 	return true;
 }
 
+/* Not there: it is not. */
+static bool stopped_from_json(struct json_object *doc, struct uc_stopped *ret_stopped)
+{
+	struct json_object *stopped;
+	uint64_t queues;
+	uint64_t depth;
+	uint64_t max_io_size;
+
+	if (!json_object_object_get_ex(doc, "stopped", &stopped))
+		return true;
+	if (!json_object_is_type(stopped, json_type_object) ||
+	    !number_up_to(stopped, "queues", UBLK_MAX_NR_QUEUES, &queues) || !queues ||
+	    !number_up_to(stopped, "depth", UBLK_MAX_QUEUE_DEPTH, &depth) || !depth ||
+	    !number_up_to(stopped, "max_io_size", UINT32_MAX, &max_io_size) ||
+	    !number_of(stopped, "flags", &ret_stopped->flags))
+		return false;
+	ret_stopped->queues = (uint16_t)queues;
+	ret_stopped->depth = (uint16_t)depth;
+	ret_stopped->max_io_size = (uint32_t)max_io_size;
+	ret_stopped->is = true;
+	return true;
+}
+
 /* What a new handler needs. */
 static bool handler_from_json(struct json_object *doc, struct uc_record *r)
 {
@@ -233,7 +269,7 @@ static bool handler_from_json(struct json_object *doc, struct uc_record *r)
 	r->physical_bs = (uint32_t)physical_bs;
 	if (!cpus || (*cpus && uc_cpus_parse(cpus, "cpus", &r->cpus, NULL) < 0))
 		return false;
-	return keeper_from_json(doc, &r->keeper);
+	return keeper_from_json(doc, &r->keeper) && stopped_from_json(doc, &r->stopped);
 }
 
 static bool from_json(struct json_object *doc, struct uc_record *ret_record)

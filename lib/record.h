@@ -18,6 +18,15 @@ struct uc_keeper_id {
 	int32_t fd;     /* there and in the handler: the file of the target, -1: it has none */
 };
 
+/* What a device was that is stopped by intention, and may be started again. */
+struct uc_stopped {
+	bool is;
+	uint16_t queues;
+	uint16_t depth;
+	uint32_t max_io_size; /* bytes */
+	uint64_t flags;       /* UBLK_F_*, as granted */
+};
+
 #define UC_OPTIONS_MAX 1024
 #define UC_NAME_MAX    64
 
@@ -47,6 +56,8 @@ struct uc_record {
 	char shared_memory[UC_BACKING_MAX];
 	char options[UC_OPTIONS_MAX]; /* of the target, but for its backing: a JSON object */
 	struct uc_keeper_id keeper;
+	/* Only counts while the device is not served. */
+	struct uc_stopped stopped;
 };
 
 /* Makes the runtime directory if need be; refuses one that others than its owner can write to. */

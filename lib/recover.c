@@ -64,8 +64,16 @@ void uc_recover_spec(const struct uc_device *device, struct uc_spec *spec)
 		spec->threads = UC_DEFAULT_THREADS;
 }
 
-static int check_recoverable(const struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+static int check_recoverable(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
+			     struct uc_error *err)
 {
+	struct uc_record record;
+
+	if (info->state == UBLK_S_DEV_DEAD && uc_record_read(host, info, &record) == 0 &&
+	    record.stopped.is)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is stopped; use 'ublkctl start %u'", info->dev_id,
+			       info->dev_id);
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "device %u was made without --recovery; delete it and make it anew",
@@ -77,27 +85,38 @@ static int check_recoverable(const struct ublksrv_ctrl_dev_info *info, struct uc
 	return 0;
 }
 
+static int is_served(const struct ublksrv_ctrl_dev_info *info, struct uc_error *err)
+{
+	char where[UC_WHERE_MAX];
+
+	if (uc_proc_where(info->ublksrv_pid, where, sizeof(where)))
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "device %u has a handler, which stands still: %s; let it go on, or "
+			       "kill it",
+			       info->dev_id, where);
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "device %u is being served by process %d; there is nothing to recover",
+		       info->dev_id, info->ublksrv_pid);
+}
+
 int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 	struct ublksrv_ctrl_dev_info info;
 
 	for (;;) {
 		int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
 
 		if (ret == 0)
-			ret = check_recoverable(&info, err);
+			ret = check_recoverable(host, &info, err);
 		if (ret < 0)
 			return ret;
 		*ret_info = info;
 		if (info.state != UBLK_S_DEV_LIVE)
 			return 0;
 		if (uc_recover_is_served(host, &info))
-			return uc_fail(err, UC_BUSY, EBUSY,
-				       "device %u is being served by process %d; there is nothing "
-				       "to recover",
-				       id, info.ublksrv_pid);
+			return is_served(&info, err);
 		if (uc_left_ms(deadline) == 0)
 			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 				       "the driver did not let go of the old handler of device %u "
@@ -131,7 +150,7 @@ int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,
 		     struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(host);
 	int ret = uc_recover_await(host, ctrl, id, ret_info, err);
 
 	if (ret == 0)

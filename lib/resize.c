@@ -46,8 +46,8 @@ int uc_resize(const struct uc_host *host, const struct uc_device *device, uint64
 {
 	struct request r = {host, device->info.dev_id, size};
 	uint64_t now;
-	int ret =
-		uc_bounded(update, &r, NULL, 0, host->timeout_ms + 500, "resizing the device", err);
+	int ret = uc_bounded(update, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
+			     "resizing the device", err);
 
 	if (ret < 0)
 		return ret;

@@ -10,6 +10,7 @@
 
 #include "deadline.h"
 #include "host.h"
+#include "proc.h"
 #include "transport.h"
 
 #define CTRL_ENTRIES 8
@@ -21,6 +22,7 @@ struct ctrl_conn {
 	struct io_uring ring;
 	int fd;
 	uint64_t seq; /* user_data of the newest command; older completions are late answers */
+	char where[UC_WHERE_MAX]; /* the one that ran out of time; "": unknown */
 };
 
 static int kernel_ctrl_open(const struct uc_host *host, void **ret_conn)
@@ -122,7 +124,18 @@ static int kernel_ctrl_call(void *arg, uint32_t op, const struct ublksrv_ctrl_cm
 	if (ret < 0)
 		return ret;
 	ret = await_answer(conn, conn->seq, uc_deadline(timeout_ms));
-	return ret == -ETIMEDOUT ? cancel(conn, conn->seq) : ret;
+	if (ret != -ETIMEDOUT)
+		return ret;
+	/* A wait that can be interrupted is over when it is cancelled. */
+	uc_proc_where_self(conn->where, sizeof(conn->where));
+	return cancel(conn, conn->seq);
+}
+
+static const char *kernel_ctrl_where(void *arg)
+{
+	const struct ctrl_conn *conn = arg;
+
+	return conn->where;
 }
 
 static int kernel_ring_probe(void)
@@ -183,6 +196,7 @@ static void kernel_ring_exit(struct io_uring *ring)
 const struct uc_transport uc_transport_kernel = {
 	.ctrl_open = kernel_ctrl_open,
 	.ctrl_call = kernel_ctrl_call,
+	.ctrl_where = kernel_ctrl_where,
 	.ctrl_close = kernel_ctrl_close,
 	.ring_probe = kernel_ring_probe,
 	.ring_init = kernel_ring_init,

@@ -20,6 +20,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "cleanup.h"
 #include "ctrl.h"
 #include "deadline.h"
@@ -66,6 +67,12 @@ struct server {
 	struct uc_error failure; /* the first one */
 	int end_pipe[2];         /* readable when a queue has ended */
 };
+
+/* It has a record, which holds until the device is up. */
+static bool is_known(const struct server *s)
+{
+	return s->args->resume || s->args->restart;
+}
 
 static void on_queue_report(struct uc_queue *queue, bool started, const struct uc_error *err)
 {
@@ -257,12 +264,42 @@ static int add_device(struct server *s, struct uc_error *err)
 	return ret;
 }
 
+static int work_remove(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct server *s = ctx;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(&s->host, &ctrl, err);
+
+	(void)ret;
+	return res < 0 ? res : uc_ctrl_del_dev(ctrl, s->args->spec->id, err);
+}
+
+/*
+ * The stopped device gives its id away, as late as can be: until there is another one, the record
+ * is all there is of it. What a start that was killed has left may have the id, too, or nobody.
+ */
+static int make_way(struct server *s, struct uc_error *err)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret = uc_ctrl_get_dev_info(s->ctrl, s->args->spec->id, &info, err);
+
+	if (ret == 0 && info.ublksrv_flags != s->args->cookie)
+		return uc_fail(err, UC_DIFFERS, EEXIST, "another device has the id %u by now",
+			       info.dev_id);
+	if (ret == 0)
+		ret = uc_bounded(work_remove, s, NULL, 0, uc_host_left_ms(&s->host) + UC_MARGIN_MS,
+				 "removing the stopped device", err);
+	return ret == -ENODEV ? 0 : ret;
+}
+
 static int make_device(struct server *s, struct uc_error *err)
 {
 	int ret = choose_path(s, err);
 
 	if (ret == 0 && s->path->shared)
 		ret = uc_shared_open(s->args->spec->shared_memory, &s->shared, err);
+	if (ret == 0 && s->args->restart)
+		ret = make_way(s, err);
 	return ret < 0 ? ret : add_device(s, err);
 }
 
@@ -388,7 +425,7 @@ static int start_queues(struct server *s, struct uc_error *err)
 
 static int await_queues(struct server *s, struct uc_error *err)
 {
-	const uint64_t deadline = uc_deadline(s->host.timeout_ms);
+	const uint64_t deadline = uc_host_deadline(&s->host);
 	const struct timespec until = {
 		.tv_sec = (time_t)(deadline / 1000000000U),
 		.tv_nsec = (long)(deadline % 1000000000U),
@@ -423,7 +460,7 @@ static int start_device(struct server *s, struct uc_error *err)
 	if (ret == 0)
 		ret = await_queues(s, err);
 	/* Who hears of the new block device, udev first of all, wants to know what it is. */
-	if (ret == 0 && !s->args->resume)
+	if (ret == 0 && !is_known(s))
 		ret = write_record(s, &s->keeper, false, err);
 	if (ret < 0)
 		return ret;
@@ -480,8 +517,8 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	snprintf(added.data_path, sizeof(added.data_path), "%s", s->path->name);
 	if (stop_requested(s))
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
-	/* A device that has users is served, whether or not somebody hears of it. */
-	if (s->args->ready(s->args->ctx, &added) < 0 && !s->args->resume)
+	/* A device that there was before is served, whether or not somebody hears of it. */
+	if (s->args->ready(s->args->ctx, &added) < 0 && !is_known(s))
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->info.dev_id);
 	return 0;
@@ -510,8 +547,9 @@ static int bring_up(struct server *s, struct uc_error *err)
 		ret = uc_ctrl_open(&s->host, &s->ctrl, err);
 	if (ret == 0)
 		ret = uc_record_prepare(&s->host, err);
+	/* One that is started again is alone, lest another gets its id meanwhile. */
 	if (ret == 0 && !s->args->resume)
-		ret = uc_lock_making(&s->host, false, &lock_fd, err);
+		ret = uc_lock_making(&s->host, s->args->restart, &lock_fd, err);
 	if (ret == 0)
 		ret = s->args->resume ? take_over(s, err) : make_device(s, err);
 	if (ret == 0)
@@ -519,7 +557,7 @@ static int bring_up(struct server *s, struct uc_error *err)
 	/* A keeper of ours is in office before the record calls the old one off. */
 	if (ret == 0 && s->keeper_fd >= 0)
 		(void)!write(s->keeper_fd, &s->info.dev_id, sizeof(s->info.dev_id));
-	if (ret == 0 && s->args->resume)
+	if (ret == 0 && is_known(s))
 		ret = write_record(s, &s->keeper, false, err);
 	if (ret == 0)
 		ret = leave_mounts(s, err);
@@ -559,7 +597,7 @@ static bool await_end(struct server *s)
 /* Waits for all queue threads. Returns false when one is still running: nothing may be freed. */
 static bool join_queues(struct server *s)
 {
-	const uint64_t deadline = uc_deadline(s->host.timeout_ms);
+	const uint64_t deadline = uc_host_deadline(&s->host);
 	bool all = true;
 
 	for (unsigned i = 0; s->queues && i < s->nr_threads; i++) {
@@ -574,10 +612,11 @@ static bool join_queues(struct server *s)
 
 /*
  * Takes down what bring_up() made, however far it came. The device itself is removed only when
- * `delete`: a device that someone else stopped is theirs to delete. Failures are logged: there
- * may be an earlier error to report, and the parent looks after what is left.
+ * `delete`: a device that someone else stopped is theirs to delete; and with `stay` it is only
+ * stopped. Failures are logged: there may be an earlier error to report, and the parent looks after
+ * what is left.
  */
-static void take_down(struct server *s, bool delete)
+static void take_down(struct server *s, bool delete, bool stay)
 {
 	const uint32_t id = s->info.dev_id;
 	/* A client of its own: a command of the other one may still be waiting for its answer. */
@@ -600,11 +639,24 @@ static void take_down(struct server *s, bool delete)
 	uc_shared_close(&s->shared);
 	if (s->char_fd >= 0)
 		close(s->char_fd);
-	if (ctrl) {
+	if (ctrl && !stay) {
 		uc_record_remove(&s->host, id);
 		if (uc_ctrl_del_dev(ctrl, id, &err) < 0)
 			uc_log(LOG_ERR, "%s", err.text);
 	}
+}
+
+/* Another try finds what this one has found; the memory may have gone to the new keeper. */
+static void restore_stopped(const struct server *s, struct uc_record *record)
+{
+	struct uc_record now;
+
+	if (uc_record_load(&s->host, record->id, &now) < 0 || now.cookie != record->cookie)
+		return;
+	record->keeper = now.keeper;
+	if (uc_record_write(&s->host, record, NULL) < 0)
+		uc_log(LOG_ERR, "device %u: the record that it is stopped cannot be written",
+		       record->id);
 }
 
 int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
@@ -618,10 +670,15 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.signal_fd = -1,
 		.end_pipe = {-1, -1},
 	};
+	struct uc_record before = {0};
 	bool delete = true;
 	int ret;
 
 	init_sync(&s);
+	if (args->restart &&
+	    (uc_record_load(&s.host, args->spec->id, &before) < 0 || before.cookie != args->cookie))
+		return uc_fail(err, UC_FAILED, ESTALE, "the record of device %u is gone",
+			       args->spec->id);
 	ret = get_keeper(&s, err);
 	if (ret < 0)
 		return ret;
@@ -637,12 +694,19 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		ret = uc_fail(err, UC_NO_DEVICE, ENODEV,
 			      "device %u was deleted by someone else before it was ready",
 			      s.info.dev_id);
+	/* Service has no end by itself; what a failure has left may outlast the time for all. */
+	if (ret == 0)
+		s.host.deadline = 0;
+	else
+		s.host = uc_host_within(&s.host, UC_TIDY_MS);
 	if (ret == 0) {
 		delete = await_end(&s);
 		uc_log(LOG_NOTICE, "device %u: %s", s.info.dev_id,
 		       delete ? "stopping on a signal" : "stopped");
 	}
-	take_down(&s, delete);
+	take_down(&s, delete, ret < 0 && args->restart);
+	if (ret < 0 && args->restart)
+		restore_stopped(&s, &before);
 	uc_ctrl_close(s.ctrl);
 	return ret;
 }

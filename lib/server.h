@@ -23,6 +23,7 @@ struct uc_server_args {
 	const struct uc_target *target;
 	uint64_t cookie; /* kept with the device by the driver; tells ours from others' */
 	bool resume;     /* take over device spec->id, which has lost its handler */
+	bool restart;    /* make device spec->id anew, which is stopped and has that cookie */
 	const struct uc_keeper_id *keeper; /* it has one already; NULL: make one if need be */
 
 	/*

@@ -26,6 +26,9 @@ struct uc_transport {
 	int (*ctrl_call)(void *conn, uint32_t op, const struct ublksrv_ctrl_cmd *cmd,
 			 unsigned timeout_ms);
 
+	/* After -ETIMEDOUT: where in the kernel the command was, "in ...", or "". May be NULL. */
+	const char *(*ctrl_where)(void *conn);
+
 	void (*ctrl_close)(void *conn);
 
 	/* Whether rings can be made: what ctrl_open says may be of its ring or of the node. */

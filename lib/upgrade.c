@@ -96,10 +96,18 @@ struct request {
 	uint32_t id;
 };
 
+/* Less than the time for the command, which must not be given up in the middle. */
+static uint32_t quiesce_ms(const struct uc_host *host)
+{
+	const unsigned half = uc_host_left_ms(host) / 2;
+
+	return half < QUIESCE_MS ? half : QUIESCE_MS;
+}
+
 static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
 {
 	const struct request *r = ctx;
-	const uint64_t deadline = uc_deadline(r->host->timeout_ms);
+	const uint64_t deadline = uc_host_deadline(r->host);
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	int res = uc_ctrl_open(r->host, &ctrl, err);
 
@@ -107,7 +115,7 @@ static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
 	if (res < 0)
 		return res;
 	do {
-		res = uc_ctrl_quiesce_dev(ctrl, r->id, QUIESCE_MS, err);
+		res = uc_ctrl_quiesce_dev(ctrl, r->id, quiesce_ms(r->host), err);
 	} while (res == -EBUSY && uc_left_ms(deadline) > 0);
 	return res;
 }
@@ -119,7 +127,7 @@ static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
 static int quiesce(const struct uc_host *host, uint32_t id, struct uc_error *err)
 {
 	struct request r = {host, id};
-	int ret = uc_bounded(work_quiesce, &r, NULL, 0, host->timeout_ms + QUIESCE_MS + 500,
+	int ret = uc_bounded(work_quiesce, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
 			     "quiescing the device", err);
 
 	return ret == -ETIMEDOUT ? -EBUSY : ret;
@@ -137,37 +145,49 @@ static bool await_end(const struct old *old, unsigned timeout_ms)
 static int end_old(const struct uc_host *host, const struct uc_device *device,
 		   const struct old *old, struct uc_error *err)
 {
+	/* The rest of the time is the new one's. */
+	const unsigned waited = uc_host_left_ms(host) / 2;
+	const struct uc_host patience = uc_host_within(host, waited);
 	const uint32_t id = device->info.dev_id;
+	char where[UC_WHERE_MAX];
 	int ret = -EBUSY;
 
 	if (can_quiesce(&device->info))
-		ret = quiesce(host, id, err);
+		ret = quiesce(&patience, id, err);
 	if (ret < 0 && ret != -EBUSY)
 		return ret;
-	if (ret == 0 && await_end(old, host->timeout_ms))
+	if (ret == 0 && await_end(old, uc_host_left_ms(&patience)))
 		return 0;
 	/* The device does not go on without a new handler any more. */
 	if (uc_recovery_of(device->info.flags) == UC_RECOVERY_QUEUE)
 		uc_log(LOG_WARNING,
 		       "device %u: the old handler did not end within %u ms and was killed; what "
 		       "it had in hand has failed",
-		       id, host->timeout_ms);
+		       id, waited);
 	(void)syscall(SYS_pidfd_send_signal, old->pidfd, SIGKILL, NULL, 0);
-	if (await_end(old, host->timeout_ms))
+	if (await_end(old, uc_host_left_ms(host)))
 		return 0;
+	(void)uc_proc_where(device->record.pid, where, sizeof(where));
 	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
-		       "the old handler of device %u (process %d) does not end within %u ms, not "
-		       "even by SIGKILL",
-		       id, device->record.pid, host->timeout_ms);
+		       "the old handler of device %u does not end within %u ms, not even by "
+		       "SIGKILL: %s",
+		       id, host->timeout_ms, where);
 }
 
 /* Runs `recover` of the old program. True when that has worked. */
 static bool go_back(const struct uc_host *host, uint32_t id, const struct old *old)
 {
-	const unsigned bound = host->timeout_ms * UC_HANDLER_WAITS;
+	/* As long as a `recover` may take with the same timeout. */
+	const unsigned bound = host->timeout_ms + 3 * UC_TIDY_MS;
 	char program[64];
 	char number[16];
-	char *const argv[] = {(char[]){"ublkctl"}, (char[]){"recover"}, number, NULL};
+	char seconds[16];
+	char *const argv[] = {(char[]){"ublkctl"},
+			      (char[]){"--timeout"},
+			      seconds,
+			      (char[]){"recover"},
+			      number,
+			      NULL};
 	posix_spawn_file_actions_t quiet;
 	int status = -1;
 	uc_auto_close int pidfd = -1;
@@ -176,6 +196,7 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 
 	snprintf(program, sizeof(program), "/proc/self/fd/%d", old->program);
 	snprintf(number, sizeof(number), "%u", id);
+	snprintf(seconds, sizeof(seconds), "%u", (host->timeout_ms + 999) / 1000);
 	posix_spawn_file_actions_init(&quiet);
 	/* What it says goes to our stderr, after all: it is why there is no handler. */
 	for (int fd = 0; fd <= 1; fd++)
@@ -187,7 +208,10 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (!await_end(&(struct old){.pidfd = pidfd}, bound))
 		(void)kill(pid, SIGKILL);
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* One that is stuck in the kernel is left to init. */
+	(void)await_end(&(struct old){.pidfd = pidfd}, UC_MARGIN_MS);
+	return waitpid(pid, &status, WNOHANG) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
 }
 
 static int replace(const struct uc_server_args *args, struct uc_target **target,

@@ -56,7 +56,7 @@ id_gets_free() {
 	unshare --mount sh -c "mount $dev $tmp/mnt && touch $tmp/mounted && exec sleep 1000" 3>&- &
 	defer kill $!
 	wait_until 20 test -e "$tmp/mounted"
-	is_kept "in use"
+	is_kept "mounted on $tmp/mnt by process $! (sleep), in another mount namespace"
 }
 
 @test "an open device" {
@@ -92,7 +92,7 @@ id_gets_free() {
 	run_check dmsetup create held --table "0 32768 linear $dev 0"
 	defer sh -c "! dmsetup info held >/dev/null 2>&1 || dmsetup remove held"
 	wait_until 20 test -b /dev/mapper/held
-	is_kept "held by dm-"
+	is_kept "held by dm-*(held)"
 	is_forced
 	must_fail 1 dd if=/dev/mapper/held of=/dev/null bs=4096 count=1 iflag=direct
 	run_check dmsetup remove --retry held
@@ -104,7 +104,7 @@ id_gets_free() {
 	run_check mkswap "$dev"
 	run_check swapon "$dev"
 	defer sh -c "! grep -q ^$dev /proc/swaps || swapoff $dev"
-	is_kept "in use"
+	is_kept "used as swap; swapoff $dev"
 	swapoff "$dev"
 	ublkctl del "$dev"
 }

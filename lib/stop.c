@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of service, for good or for a while. */
+#include "stop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bounded.h"
+#include "cleanup.h"
+#include "inuse.h"
+#include "keeper.h"
+#include "lock.h"
+#include "manage.h"
+#include "node.h"
+#include "proc.h"
+
+struct request {
+	const struct uc_host *host;
+	const struct uc_device *device;
+	bool force;
+};
+
+static int stop(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct request *r = ctx;
+	const uint32_t id = r->device->info.dev_id;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(r->host, &ctrl, err);
+
+	(void)ret;
+	if (res < 0)
+		return res;
+	/* Between our look at its users and now someone may have come: let the driver decide. */
+	if (!r->force && r->device->has_node && (r->device->info.flags & UBLK_F_SAFE_STOP_DEV)) {
+		res = uc_ctrl_try_stop_dev(ctrl, id, err);
+		/* Without a disk it has no users: stopped meanwhile, or never started. */
+		if (res != -ENODEV)
+			return res;
+	}
+	return uc_ctrl_stop_dev(ctrl, id, err);
+}
+
+static int stop_within(const struct uc_host *host, const struct uc_device *device, bool force,
+		       struct uc_error *err)
+{
+	struct request r = {.host = host, .device = device, .force = force};
+
+	return uc_bounded(stop, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
+			  "stopping the device", err);
+}
+
+/* The process that serves the device, and a pidfd of it; -1: there is none. */
+struct server {
+	pid_t pid;
+	int pidfd;
+};
+
+/*
+ * Who it is comes from the kernel, never from a record, and it counts only if it really holds
+ * ublkcN open: the pidfd is opened first, so a pid that was used again since does not pass.
+ */
+static void open_server(const struct uc_host *host, const struct uc_device *device,
+			struct server *ret_server)
+{
+	pid_t pid = device->info.ublksrv_pid;
+	char path[64];
+	struct stat st;
+
+	*ret_server = (struct server){.pidfd = -1};
+	uc_node_char_path(host, device->info.dev_id, path, sizeof(path));
+	if (stat(path, &st) < 0)
+		return;
+	/* The driver forgets the pid when the device is stopped. */
+	if (pid <= 0)
+		pid = uc_proc_find_opener(&st, getpid());
+	if (pid <= 0)
+		return;
+	*ret_server = (struct server){pid, (int)syscall(SYS_pidfd_open, pid, 0)};
+	if (ret_server->pidfd >= 0 && !uc_proc_has_open(pid, &st)) {
+		close(ret_server->pidfd);
+		ret_server->pidfd = -1;
+	}
+}
+
+/* True when the process is gone, or is none. */
+static bool await_server(const struct server *server, unsigned timeout_ms)
+{
+	struct pollfd gone = {.fd = server->pidfd, .events = POLLIN};
+
+	return server->pidfd < 0 || poll(&gone, 1, (int)timeout_ms) > 0;
+}
+
+static bool kill_server(const struct uc_host *host, const struct server *server)
+{
+	return server->pidfd >= 0 &&
+	       syscall(SYS_pidfd_send_signal, server->pidfd, SIGKILL, NULL, 0) == 0 &&
+	       await_server(server, uc_host_left_ms(host));
+}
+
+/* A handler that stands still keeps requests, and thereby the driver; that is worth a word. */
+static int blame_server(const struct server *server, struct uc_error *err)
+{
+	char where[UC_WHERE_MAX];
+
+	if (!err || server->pidfd < 0 || await_server(server, 0) ||
+	    !uc_proc_where(server->pid, where, sizeof(where)))
+		return -ETIMEDOUT;
+	return uc_wrap(err, "the handler does not answer (%s), and --force kills it", where);
+}
+
+/* A server that does not answer holds up STOP_DEV. One that is to be killed gets half the time. */
+static int stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
+		      const struct server *server, struct uc_error *err)
+{
+	const struct uc_host half = uc_host_within(host, uc_host_left_ms(host) / 2);
+	int ret = stop_within(force && server->pidfd >= 0 ? &half : host, device, force, err);
+
+	if (ret != -ETIMEDOUT)
+		return ret;
+	if (force && kill_server(host, server))
+		return stop_within(host, device, force, err);
+	return blame_server(server, err);
+}
+
+static int await_end(const struct uc_host *host, const struct uc_device *device, bool force,
+		     const struct server *server, struct uc_error *err)
+{
+	const unsigned left = uc_host_left_ms(host);
+	char where[UC_WHERE_MAX];
+
+	if (await_server(server, force ? left / 2 : left) || (force && kill_server(host, server)))
+		return 0;
+	(void)uc_proc_where(server->pid, where, sizeof(where));
+	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+		       "device %u is stopped, but its handler did not end within %u ms: %s; %s",
+		       device->info.dev_id, host->timeout_ms, where,
+		       force ? "see dmesg" : "use --force to kill it");
+}
+
+int uc_stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
+		  struct uc_error *err)
+{
+	struct server server;
+	int ret;
+
+	open_server(host, device, &server);
+	ret = stop_block(host, device, force, &server, err);
+	uc_cleanup_close(&server.pidfd);
+	return ret;
+}
+
+int uc_stop_device(const struct uc_host *host, const struct uc_device *device, bool force,
+		   struct uc_error *err)
+{
+	struct server server;
+	int ret;
+
+	open_server(host, device, &server);
+	ret = stop_block(host, device, force, &server, err);
+	if (ret == 0)
+		ret = await_end(host, device, force, &server, err);
+	uc_cleanup_close(&server.pidfd);
+	return ret;
+}
+
+/* --- stopped, to be started again --- */
+
+static int check_stop(const struct uc_device *d, bool force, struct uc_error *err)
+{
+	const uint32_t id = d->info.dev_id;
+
+	if (d->record_state != UC_RECORD_OK)
+		return uc_fail(err, UC_FAILED, ENOENT,
+			       "there is no record of device %u, so it could not be started again; "
+			       "use 'ublkctl del'",
+			       id);
+	if (d->info.state == UBLK_S_DEV_DEAD)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is dead: its handler has ended; use 'ublkctl del'", id);
+	if (!force && uc_keeper_has_lost(&d->record))
+		return uc_fail(err, UC_FAILED, EPERM,
+			       "the data of device %u is in the memory of its handler alone, and "
+			       "would be lost; use --force, or make it with --recovery",
+			       id);
+	return 0;
+}
+
+/* Before the device is stopped: afterwards it would look like one that has died. */
+static int note_stopped(const struct uc_host *host, const struct uc_device *d, bool is,
+			struct uc_error *err)
+{
+	struct uc_record record = d->record;
+
+	record.stopped = (struct uc_stopped){
+		.is = is,
+		.queues = d->info.nr_hw_queues,
+		.depth = d->info.queue_depth,
+		.max_io_size = d->info.max_io_buf_bytes,
+		.flags = d->info.flags,
+	};
+	return uc_record_write(host, &record, err);
+}
+
+int uc_stop_await(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
+{
+	const uint32_t id = device->info.dev_id;
+	char where[UC_WHERE_MAX];
+	struct server server;
+	int ret = 0;
+
+	open_server(host, device, &server);
+	if (!await_server(&server, uc_host_left_ms(host))) {
+		(void)uc_proc_where(server.pid, where, sizeof(where));
+		ret = uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+			      "the handler that device %u had did not end within %u ms: %s; "
+			      "'ublkctl stop --force %u' kills it",
+			      id, host->timeout_ms, where, id);
+	}
+	uc_cleanup_close(&server.pidfd);
+	return ret;
+}
+
+/* The kernel has nothing of it any more, and the record says what there was. */
+static int find_record(const struct uc_host *host, uint32_t id, struct uc_device *d)
+{
+	int ret = uc_record_load(host, id, &d->record);
+	const struct uc_stopped *stopped = &d->record.stopped;
+
+	if (ret < 0 || !stopped->is)
+		return -ENODEV;
+	d->record_state = UC_RECORD_OK;
+	d->info = (struct ublksrv_ctrl_dev_info){.dev_id = id,
+						 .nr_hw_queues = stopped->queues,
+						 .queue_depth = stopped->depth,
+						 .max_io_buf_bytes = stopped->max_io_size,
+						 .flags = stopped->flags,
+						 .ublksrv_flags = d->record.cookie,
+						 .ublksrv_pid = -1,
+						 .state = UBLK_S_DEV_DEAD};
+	uc_node_block_path(host, id, d->node, sizeof(d->node));
+	return 0;
+}
+
+int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret_device,
+		  struct uc_error *err)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct uc_device d = {0};
+	int ret = uc_ctrl_open(host, &ctrl, err);
+
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &d, err);
+	if (ret == -ENODEV)
+		ret = find_record(host, id, &d);
+	if (ret < 0)
+		return ret;
+	if (d.info.state == UBLK_S_DEV_LIVE)
+		return uc_fail(err, UC_BUSY, EBUSY, "device %u is running already", id);
+	if (!uc_device_is_stopped(&d))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u was not stopped, but has lost its handler; see 'ublkctl "
+			       "%s'",
+			       id, d.info.state == UBLK_S_DEV_DEAD ? "del" : "recover");
+	*ret_device = d;
+	return 0;
+}
+
+int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	uc_auto_close int lock_fd = -1;
+	struct uc_device device = {0};
+	int ret = uc_ctrl_open(host, &ctrl, err);
+
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &device, err);
+	if (ret == 0)
+		ret = uc_lock_device(host, id, &lock_fd, err);
+	/* Another may have given it another handler, and so another record, before the lock. */
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, id, &device, err);
+	if (ret < 0)
+		return ret;
+	/* Its handler may be there yet. */
+	if (uc_device_is_stopped(&device))
+		return uc_stop_device(host, &device, force, err);
+	ret = check_stop(&device, force, err);
+	if (ret == 0 && !force)
+		ret = uc_inuse_check(host, &device, err);
+	if (ret == 0)
+		ret = note_stopped(host, &device, true, err);
+	if (ret < 0)
+		return ret;
+	ret = uc_stop_device(host, &device, force, err);
+	/* It goes on, unless the driver is at it yet. */
+	if (ret < 0 && ret != -ETIMEDOUT)
+		(void)note_stopped(host, &device, false, NULL);
+	return ret;
+}
