@@ -154,6 +154,7 @@ fails_to_start() {
 	same "$(listed length)" 0
 	works gc
 	same "$out" ''
+	sleep 1.5 # the keeper looks once a second
 	[[ $(processes) ]]
 	works del 0
 	wait_until 10 nothing_left
