@@ -13,6 +13,7 @@
 #include "machine.h"
 #include "proc.h"
 
+#define SEE_UNPRIVILEGED  "see UNPRIVILEGED DEVICES in ublkctl(8)"
 #define IO_URING_DISABLED "/proc/sys/kernel/io_uring_disabled"
 
 void uc_cause_text(struct uc_cause *cause, enum uc_code code, const char *fmt, ...)
@@ -65,8 +66,7 @@ bool uc_cause_not_root(const struct uc_host *host, const char *what, struct uc_c
 	if (geteuid() != 0) {
 		uc_cause_text(ret_cause, UC_PERMISSION, "%s: user %u is not root", what, geteuid());
 		uc_cause_remedy(ret_cause, "-s");
-		uc_cause_advice(ret_cause,
-				"do it as root there, or see UNPRIVILEGED DEVICES in ublkctl(8)");
+		uc_cause_advice(ret_cause, "do it as root there, or " SEE_UNPRIVILEGED);
 		return true;
 	}
 	if (uc_machine_in_userns(host)) {
@@ -79,6 +79,11 @@ bool uc_cause_not_root(const struct uc_host *host, const char *what, struct uc_c
 		uc_cause_text(ret_cause, UC_PERMISSION, "%s: this process lacks CAP_SYS_ADMIN",
 			      what);
 		uc_cause_advice(ret_cause, "run it with that, in a container by --cap-add");
+		return true;
+	}
+	if (host->unprivileged) {
+		uc_cause_text(ret_cause, UC_PERMISSION, "%s: this is a plain user to it", what);
+		uc_cause_advice(ret_cause, "run as root, or " SEE_UNPRIVILEGED);
 		return true;
 	}
 	return false;

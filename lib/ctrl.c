@@ -108,10 +108,12 @@ static const struct command unreg_buf = {.op = UBLK_U_CMD_UNREG_BUF, .name = "UN
 
 static size_t count_devices(const struct uc_host *host)
 {
+	/* Those of other users, too. */
+	const struct uc_host whole = {.sys_dir = host->sys_dir, .dev_dir = host->dev_dir};
 	uc_auto_free uint32_t *ids = NULL;
 	size_t count = 0;
 
-	(void)uc_device_ids(host, &ids, &count, NULL);
+	(void)uc_device_ids(&whole, &ids, &count, NULL);
 	return count;
 }
 

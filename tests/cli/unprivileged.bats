@@ -107,7 +107,7 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 
 @test "what a plain user is refused" {
 	become 1001
-	refused 4 'add: ADD_DEV: only root may add devices; run as root, or use --unprivileged (Operation not permitted)' add -t null
+	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see UNPRIVILEGED DEVICES in ublkctl(8)' add -t null
 	refused 3 'add: the driver gives unprivileged devices no recovery; leave out --recovery' \
 		add -t null --unprivileged --recovery queue
 	refused 3 'add: data path user-copy needs user-copy, which unprivileged devices do not get; use --data-path auto' \
@@ -121,8 +121,10 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 	mkdir "$root"
 	UBLKCTL_MODEL_UBLKS_MAX=1 "$program" --version >/dev/null
 	become 1001
+	mkdir -p "$root/sys/module/ublk_drv/parameters"
+	echo 1 >"$root/sys/module/ublk_drv/parameters/ublks_max"
 	works add -t null --unprivileged
-	refused 4 'add: ADD_DEV: there are as many unprivileged devices as the driver allows; delete one, or raise /sys/module/ublk_drv/parameters/ublks_max (Permission denied)' \
+	refused 4 "add: the driver's limit ublks_max is 1, and so many devices there are (Permission denied); run '*" \
 		add -t null --unprivileged
 	become 0
 	works add -t null
@@ -146,6 +148,6 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 	mkdir "$root"
 	UBLKCTL_MODEL_UNGRANTED=32 "$program" --version >/dev/null
 	become 1001
-	refused 4 'add: ADD_DEV: only root may add devices; run as root, or use --unprivileged (Operation not permitted)' \
+	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see UNPRIVILEGED DEVICES in ublkctl(8)' \
 		add -t null --unprivileged
 }
