@@ -4,9 +4,9 @@
 load helpers
 
 @test "add hangs or fails with no message" { # faults.bats of tests/cli
-	refused 1 "no such file" within 20 ublkctl add -t loop -f "$tmp/none"
-	refused 2 "give -f" within 20 ublkctl add -t loop
-	refused 3 "queues" within 20 ublkctl add -t null -q 64
+	refused 1 "$tmp/none: No such file or directory" timeout -k 5 20 "$UBLKCTL" add -t loop -f "$tmp/none"
+	refused 2 "--file" timeout -k 5 20 "$UBLKCTL" add -t loop
+	refused 3 "it gives at most one per CPU" timeout -k 5 20 "$UBLKCTL" add -t null -q 64
 }
 
 @test "meaningless exit codes" { # bad_input.bats, faults.bats
@@ -55,16 +55,18 @@ is() { [[ $(ublkctl list --raw --noheadings -o STATE "$id") == "$1" ]]; }
 @test "no bounded waits" { # hang.bats
 	add_device -t ramdisk --size 16M
 	kill -STOP "$pid"
-	load_device --rw=read
-	must_fail 9 timeout -k 5 20 "$UBLKCTL" --timeout 1 del --force-not "$id" || true
+	wait_until 10 stopped "$pid"
+	refused 9 "stop" timeout -k 5 20 "$UBLKCTL" --timeout 1 del "$id"
 	kill -CONT "$pid"
+	run_check ublkctl del "$id"
 }
 
 @test "EACCES unexplained (node mode, module, io_uring_disabled, ublks_max)" { # doctor.bats
-	refused 4 "root" setpriv --reuid 65534 --regid 65534 --clear-groups "$UBLKCTL" add -t null
+	refused 4 "user 65534 is not root" setpriv --reuid 65534 --regid 65534 --clear-groups "$UBLKCTL" add -t null
 	echo 2 >/proc/sys/kernel/io_uring_disabled
-	defer sh -c 'echo 0 >/proc/sys/kernel/io_uring_disabled'
-	refused any "kernel.io_uring_disabled" ublkctl add -t null
+	refused 4 "io_uring is switched off (kernel.io_uring_disabled is 2)" ublkctl add -t null
+	[[ $output == *"; run 'sysctl kernel.io_uring_disabled=0'" ]]
+	run_check sysctl kernel.io_uring_disabled=0
 }
 
 @test "ids above 128 or 254 missed" { # life.bats
