@@ -29,7 +29,7 @@ static void set_timer(struct uc_queue *queue)
 
 void uc_idle_begin(struct uc_queue *queue)
 {
-	if (!queue->idle.has_timer && may_give_back(queue))
+	if (may_give_back(queue))
 		set_timer(queue);
 }
 
@@ -48,7 +48,7 @@ static void give_back(const struct uc_queue *queue)
 void uc_idle_end(struct uc_queue *queue)
 {
 	queue->idle.has_timer = false;
-	if (queue->begun != queue->idle.seen || queue->stats->in_flight)
+	if (queue->begun != queue->idle.seen || queue->begun != queue->ended)
 		set_timer(queue);
 	else
 		give_back(queue);

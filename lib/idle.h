@@ -17,7 +17,7 @@ struct uc_idle {
 	bool has_timer; /* it is running */
 };
 
-/* A request has begun that may use a buffer. */
+/* A request has begun that may use a buffer, and no timer is set. */
 void uc_idle_begin(struct uc_queue *queue);
 
 /* The timer's completion. To be called when all other completions have been handled. */

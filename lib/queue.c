@@ -130,48 +130,33 @@ static void queue_driver_cmd(struct uc_queue *queue, const struct uc_io *io, uin
 	sqe->addr = io->sqe_addr;
 }
 
-static void count_start(struct uc_thread_stats *stats, const struct ublksrv_io_desc *iod)
+/* Once for each request, when it is answered. */
+static void count(struct uc_thread_stats *stats, const struct ublksrv_io_desc *iod, int res)
 {
-	uc_count(&stats->in_flight, 1);
+	const uint64_t moved = res < 0 ? 0 : (uint64_t)res;
+
+	if (res < 0)
+		uc_count(&stats->errors, 1);
 	if (iod->op_flags & UBLK_IO_F_FUA)
 		uc_count(&stats->fua, 1);
 	switch (ublksrv_get_op(iod)) {
 	case UBLK_IO_OP_READ:
 		uc_count(&stats->reads, 1);
+		uc_count(&stats->read_bytes, moved);
 		break;
 	case UBLK_IO_OP_WRITE:
 		uc_count(&stats->writes, 1);
+		uc_count(&stats->write_bytes, moved);
 		break;
 	case UBLK_IO_OP_FLUSH:
 		uc_count(&stats->flushes, 1);
 		break;
 	case UBLK_IO_OP_DISCARD:
 		uc_count(&stats->discards, 1);
+		uc_count(&stats->discard_bytes, res < 0 ? 0 : uc_iod_bytes(iod));
 		break;
 	case UBLK_IO_OP_WRITE_ZEROES:
 		uc_count(&stats->write_zeroes, 1);
-		break;
-	default:
-		break;
-	}
-}
-
-static void count_end(struct uc_thread_stats *stats, const struct ublksrv_io_desc *iod, int res)
-{
-	uc_count(&stats->in_flight, UINT64_MAX); /* adds -1 */
-	if (res < 0) {
-		uc_count(&stats->errors, 1);
-		return;
-	}
-	switch (ublksrv_get_op(iod)) {
-	case UBLK_IO_OP_READ:
-		uc_count(&stats->read_bytes, (uint64_t)res);
-		break;
-	case UBLK_IO_OP_WRITE:
-		uc_count(&stats->write_bytes, (uint64_t)res);
-		break;
-	case UBLK_IO_OP_DISCARD:
-		uc_count(&stats->discard_bytes, uc_iod_bytes(iod));
 		break;
 	default:
 		break;
@@ -207,7 +192,8 @@ static void give_up(struct uc_queue *queue, struct uc_io *io)
 
 static void commit(struct uc_queue *queue, struct uc_io *io, int res)
 {
-	count_end(queue->stats, io->iod, res);
+	count(queue->stats, io->iod, res);
+	queue->ended++;
 	io->next = queue->answered;
 	queue->answered = io;
 	if (queue->setup->path->batch)
@@ -263,9 +249,8 @@ static void on_request(struct uc_queue *queue, struct uc_io *io)
 	io->step = 0;
 	io->ending = false;
 	queue->begun++;
-	if (io->buf)
+	if (io->buf && !queue->idle.has_timer)
 		uc_idle_begin(queue);
-	count_start(queue->stats, io->iod);
 	take_begun(queue, io, path->begin ? path->begin(queue, io) : 0);
 }
 
@@ -302,22 +287,28 @@ static void on_driver(struct uc_queue *queue, struct uc_io *io, int res)
 	}
 }
 
+/* io_uring_for_each_cqe() would look each time whether there are more by now. */
+static struct io_uring_cqe *completion(const struct uc_queue *queue, unsigned n)
+{
+	const struct io_uring_cq *cq = &queue->ring.cq;
+
+	return &cq->cqes[(*cq->khead + n) & cq->ring_mask];
+}
+
 static void handle_completions(struct uc_queue *queue)
 {
+	/* What comes later has not begun yet: see begin_time(). */
 	const unsigned ready = io_uring_cq_ready(&queue->ring);
-	struct io_uring_cqe *cqe;
 	bool timer = false;
-	unsigned seen = 0;
-	unsigned head;
 
 	queue->now = 0;
-	io_uring_for_each_cqe (&queue->ring, head, cqe) {
+	for (unsigned n = 0; n < ready; n++) {
+		struct io_uring_cqe *cqe = completion(queue, n);
 		struct uc_io *io = &queue->ios[cqe->user_data & DATA_TAG_MASK];
 
-		/* What comes later has not begun yet: see begin_time(). */
-		if (seen == ready)
-			break;
-		if (cqe->user_data & DATA_TARGET)
+		if (cqe->user_data <= DATA_TAG_MASK)
+			on_driver(queue, io, cqe->res);
+		else if (cqe->user_data & DATA_TARGET)
 			take_result(queue, io,
 				    queue->setup->target->ops->io_event(queue, io, cqe->res));
 		else if (cqe->user_data & UC_DATA_BATCH)
@@ -326,17 +317,15 @@ static void handle_completions(struct uc_queue *queue)
 			on_path(queue, io, cqe->res);
 		else if (cqe->user_data & UC_DATA_TIMER)
 			timer = true;
-		else if (cqe->user_data & UC_DATA_END)
-			queue->ending = true;
 		else
-			on_driver(queue, io, cqe->res);
-		seen++;
+			queue->ending = true; /* UC_DATA_END */
 	}
-	io_uring_cq_advance(&queue->ring, seen);
+	io_uring_cq_advance(&queue->ring, ready);
 	if (queue->setup->path->batch)
 		uc_batch_flush(queue);
 	if (timer)
 		uc_idle_end(queue);
+	__atomic_store_n(&queue->stats->in_flight, queue->begun - queue->ended, __ATOMIC_RELAXED);
 	count_service(queue);
 }
 

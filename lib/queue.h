@@ -61,6 +61,7 @@ struct uc_queue {
 	struct uc_io *ios;      /* of all tags */
 	char *buffers;          /* of all tags, or NULL; the server's */
 	uint64_t begun;         /* requests */
+	uint64_t ended;         /* of them */
 	uint64_t now;           /* when the requests in hand begin, ns; 0: not looked up yet */
 	struct uc_io *answered; /* whose results are on the ring, but not submitted yet */
 	struct uc_idle idle;

@@ -80,7 +80,7 @@ is() { [[ $(ublkctl list --raw --noheadings -o STATE "$id") == "$1" ]]; }
 
 @test "no online resize" { # resize.bats
 	add_device -t ramdisk --size 16M
-	if ublkctl features | grep -q update-size; then
+	if [[ $(ublkctl list --raw --noheadings -o FEATURES "$id") == *update-size* ]]; then
 		exec {opened}<"$dev"
 		run_check ublkctl resize "$id" --size 32M
 		same "$(blockdev --getsize64 "$dev")" $((32 << 20))
@@ -125,6 +125,7 @@ is() { [[ $(ublkctl list --raw --noheadings -o STATE "$id") == "$1" ]]; }
 	add_device -t loop -f "$disk"
 	same "$(sysfs queue/logical_block_size)" 4096
 	run_check dd if=/dev/zero of="$dev" bs=4096 count=16 oflag=direct
+	run_check ublkctl del "$id"
 	refused 2 "logical block" ublkctl add -t loop -f "$disk" --logical-block-size 512
 }
 
