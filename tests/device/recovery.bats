@@ -160,17 +160,16 @@ comes_back() {
 
 # --- deaths under load ---
 
+# comes_back HOW
+comes_back() { if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi; }
+
 # deaths HOW: twenty of them
 deaths() {
 	local i
 	for ((i = 0; i < 20; i++)); do
 		kill_handler
-		if [[ $1 == recover ]]; then
-			within 30 ublkctl recover "$id"
-		else
-			wait_until 30 served_by_another
-			sleep 0.7	# one that dies sooner counts as failed
-		fi
+		comes_back "$1"
+		if [[ $1 == respawn ]]; then sleep 0.7; fi	# one that dies sooner counts as failed
 		wait_until 30 in_flight 1
 		alive "$client"
 	done
@@ -206,21 +205,25 @@ insisted() {
 	echo "# $(grep -c Input/output "$tmp/failures") errors, $(wc -l <"$tmp/log") blocks"
 }
 
+few=${UBLKCTL_TEST_DEATHS:-5}	# deaths, of each kind, in these two
+
 # Each death may fail what was in flight (one request of this client), and nothing else
 @test "mode queue: only what was in flight fails, and what was acknowledged is there" {
 	local kind i
-	for kind in loop ramdisk; do
-		data "$kind"
-		add_device "${target[@]}" --recovery queue
+	for kind in 'loop recover' 'ramdisk recover' 'loop respawn --respawn' 'ramdisk respawn --respawn'; do
+		# shellcheck disable=SC2086
+		set -- $kind
+		data "$1"
+		add_device "${target[@]}" --recovery queue "${@:3}"
 		rm -f "$tmp/log"
 		insisting
-		for ((i = 0; i < 10; i++)); do
+		for ((i = 0; i < few; i++)); do
 			kill_handler
-			within 30 ublkctl recover "$id"
-			sleep 0.1
+			comes_back "$2"
+			sleep 0.6
 		done
 		insisted
-		(($(grep -c Input/output "$tmp/failures") <= 10))
+		(($(grep -c Input/output "$tmp/failures") <= few))
 		ublkctl del "$id"
 	done
 }
@@ -228,19 +231,21 @@ insisted() {
 @test "mode fail: errors only between death and recovery" {
 	local kind i
 	new_kernel || { refused 3 recovery-fail-io ublkctl add -t null --recovery fail; return 0; }
-	for kind in loop ramdisk; do
-		data "$kind"
-		add_device "${target[@]}" --recovery fail
+	for kind in 'loop recover' 'ramdisk recover' 'loop respawn --respawn' 'ramdisk respawn --respawn'; do
+		# shellcheck disable=SC2086
+		set -- $kind
+		data "$1"
+		add_device "${target[@]}" --recovery fail "${@:3}"
 		rm -f "$tmp/log" "$tmp/windows"
 		insisting
-		for ((i = 0; i < 5; i++)); do
+		for ((i = 0; i < few; i++)); do
 			pid=$(handler)
 			printf '%s ' "$EPOCHREALTIME" >>"$tmp/windows"
 			kill -KILL "$pid"
-			sleep 0.3
-			within 30 ublkctl recover "$id"
+			if [[ $2 == recover ]]; then sleep 0.3; fi
+			comes_back "$2"
 			printf '%s\n' "$EPOCHREALTIME" >>"$tmp/windows"
-			sleep 0.2
+			sleep 0.6
 		done
 		insisted
 		grep -q Input/output "$tmp/failures" || grep -q 'Remote I/O' "$tmp/failures"
