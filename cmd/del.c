@@ -87,6 +87,6 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 const struct command del_command = {
 	.name = "del",
 	.summary = "stop and remove devices",
-	.synopsis = "[OPTION...] ID|PATH...",
+	.synopsis = "[OPTION...] ID|NAME|PATH...",
 	.run = del_run,
 };

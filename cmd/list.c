@@ -282,6 +282,6 @@ static int list_run(const struct uc_host *host, int argc, const char **argv, str
 const struct command list_command = {
 	.name = "list",
 	.summary = "show devices and their state",
-	.synopsis = "[OPTION...] [ID|PATH...]",
+	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
 	.run = list_run,
 };

@@ -20,6 +20,15 @@ static const struct poptOption common_options[] = {
 	POPT_TABLEEND,
 };
 
+/* popt would take the first of two by one name, but list both. */
+static const struct poptOption *common_to(const struct poptOption *own)
+{
+	for (; own->longName || own->arg; own++)
+		if (own->longName && strcmp(own->longName, common_options[0].longName) == 0)
+			return &common_options[1];
+	return common_options;
+}
+
 int timeout_parse(const char *arg, unsigned *ret_ms, struct uc_error *err)
 {
 	uint64_t seconds;
@@ -101,8 +110,8 @@ int options_parse(const struct option_parser *parser, int argc, const char **arg
 	const struct poptOption table[] = {
 		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)parser->options, 0, NULL,
 		 NULL},
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_options, 0, NULL,
-		 NULL},
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_to(parser->options),
+		 0, NULL, NULL},
 		POPT_TABLEEND,
 	};
 	poptContext popt = poptGetContext("ublkctl", argc, argv, table, 0);

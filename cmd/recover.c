@@ -167,6 +167,6 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 const struct command recover_command = {
 	.name = "recover",
 	.summary = "give devices that have lost their handler a new one",
-	.synopsis = "[OPTION...] [-t TARGET [TARGET-OPTION...]] ID|PATH...",
+	.synopsis = "[OPTION...] [-t TARGET [TARGET-OPTION...]] ID|NAME|PATH...",
 	.run = recover_run,
 };

@@ -162,6 +162,6 @@ static int resize_run(const struct uc_host *host, int argc, const char **argv, s
 const struct command resize_command = {
 	.name = "resize",
 	.summary = "change the size of a running device",
-	.synopsis = "[OPTION...] ID|PATH",
+	.synopsis = "[OPTION...] ID|NAME|PATH",
 	.run = resize_run,
 };

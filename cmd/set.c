@@ -60,6 +60,6 @@ static int set_run(const struct uc_host *host, int argc, const char **argv, stru
 const struct command set_command = {
 	.name = "set",
 	.summary = "change how a running device is served",
-	.synopsis = "--cpus LIST ID|PATH",
+	.synopsis = "--cpus LIST ID|NAME|PATH",
 	.run = set_run,
 };

@@ -263,6 +263,6 @@ static int show_run(const struct uc_host *host, int argc, const char **argv, str
 const struct command show_command = {
 	.name = "show",
 	.summary = "show everything about one device and its queues",
-	.synopsis = "[OPTION...] ID|PATH",
+	.synopsis = "[OPTION...] ID|NAME|PATH",
 	.run = show_run,
 };

@@ -109,6 +109,6 @@ static int start_run(const struct uc_host *host, int argc, const char **argv, st
 const struct command start_command = {
 	.name = "start",
 	.summary = "bring stopped devices back",
-	.synopsis = "[OPTION...] ID|PATH...",
+	.synopsis = "[OPTION...] ID|NAME|PATH...",
 	.run = start_run,
 };

@@ -194,6 +194,6 @@ static int stats_run(const struct uc_host *host, int argc, const char **argv, st
 const struct command stats_command = {
 	.name = "stats",
 	.summary = "show what devices did, or do in each interval",
-	.synopsis = "[OPTION...] [ID|PATH...]",
+	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
 	.run = stats_run,
 };

@@ -94,6 +94,6 @@ static int stop_run(const struct uc_host *host, int argc, const char **argv, str
 const struct command stop_command = {
 	.name = "stop",
 	.summary = "take block devices away, and keep what 'start' needs",
-	.synopsis = "[OPTION...] ID|PATH...",
+	.synopsis = "[OPTION...] ID|NAME|PATH...",
 	.run = stop_run,
 };

@@ -193,6 +193,6 @@ static int top_run(const struct uc_host *host, int argc, const char **argv, stru
 const struct command top_command = {
 	.name = "top",
 	.summary = "show what devices do, live in a terminal",
-	.synopsis = "[OPTION...] [ID|PATH...]",
+	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
 	.run = top_run,
 };

@@ -120,6 +120,6 @@ static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 const struct command upgrade_command = {
 	.name = "upgrade",
 	.summary = "replace handlers by this program, without an I/O error",
-	.synopsis = "[OPTION...] ID|PATH...",
+	.synopsis = "[OPTION...] ID|NAME|PATH...",
 	.run = upgrade_run,
 };

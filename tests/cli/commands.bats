@@ -69,6 +69,14 @@ lists_options() {
 		[[ $out == *"  $short --$long"[\ =$'\n']* ]] || complain "--help of $1 does not list --$long" || return
 	done <"$tmp/options"
 }
+@test "--help of each command lists no option twice" {
+	local command
+	for command in $commands; do
+		works "$command" --help
+		same "$(grep -oE -e '^ .{6}--[a-z-]+' <<<"$out" | sort | uniq -d)" '' || return
+		same "$(grep -cE -e ' --timeout=SECONDS' <<<"$out")" 1 || return
+	done
+}
 @test "--timeout before a command" { works --timeout 5 list; works -t 5 list; works --timeout=3600 targets; }
 @test "options may follow operands, and -- ends them" {
 	works add -t null

@@ -163,6 +163,16 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	done
 	works del 0
 }
+@test "recover --respawn: from now on" {
+	local pid
+	lost_loop
+	works recover 0 --respawn
+	same "$(shown .respawn)" true
+	pid=$(listed '.[0].pid')
+	kill -9 "$pid"
+	wait_until 10 another_serves "$pid"
+	works del 0
+}
 another_serves() { state_is LIVE && [[ $(listed '.[0].pid') != "$1" ]]; }
 
 @test "--respawn: gives up on handlers that die at once; recover mends it" {
