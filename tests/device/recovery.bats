@@ -160,15 +160,15 @@ comes_back() {
 
 # --- deaths under load ---
 
-# comes_back HOW
-comes_back() { if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi; }
+# lives_again HOW
+lives_again() { if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi; }
 
 # deaths HOW: twenty of them
 deaths() {
 	local i
 	for ((i = 0; i < 20; i++)); do
 		kill_handler
-		comes_back "$1"
+		lives_again "$1"
 		if [[ $1 == respawn ]]; then sleep 0.7; fi	# one that dies sooner counts as failed
 		wait_until 30 in_flight 1
 		alive "$client"
@@ -219,7 +219,7 @@ few=${UBLKCTL_TEST_DEATHS:-5}	# deaths, of each kind, in these two
 		insisting
 		for ((i = 0; i < few; i++)); do
 			kill_handler
-			comes_back "$2"
+			lives_again "$2"
 			sleep 0.6
 		done
 		insisted
@@ -243,7 +243,7 @@ few=${UBLKCTL_TEST_DEATHS:-5}	# deaths, of each kind, in these two
 			printf '%s ' "$EPOCHREALTIME" >>"$tmp/windows"
 			kill -KILL "$pid"
 			if [[ $2 == recover ]]; then sleep 0.3; fi
-			comes_back "$2"
+			lives_again "$2"
 			printf '%s\n' "$EPOCHREALTIME" >>"$tmp/windows"
 			sleep 0.6
 		done
