@@ -126,7 +126,7 @@ is() { [[ $(ublkctl list --raw --noheadings -o STATE "$id") == "$1" ]]; }
 	same "$(sysfs queue/logical_block_size)" 4096
 	run_check dd if=/dev/zero of="$dev" bs=4096 count=16 oflag=direct
 	run_check ublkctl del "$id"
-	refused 2 "logical block" ublkctl add -t loop -f "$disk" --logical-block-size 512
+	refused 2 "--logical-block-size: 512 is less than the 4096 that the data needs" ublkctl add -t loop -f "$disk" --logical-block-size 512
 }
 
 @test "list output that scripts parse by column number and that changed between releases" { # show.bats
