@@ -174,7 +174,7 @@ watched() {
 	works add -t null
 	watching -o ID,SPAN,IOPS,READ-RATE
 	counted 0 0 reads=1000 read_bytes=4096000
-	wait_until 10 seen '.iops > 0'
+	wait_until 10 seen '.read_rate > 0'
 	watched
 	same "$(jq -sc 'map(.stats[0] | (.span / 1e9) as $s | [.iops * $s, .read_rate * $s]) | transpose |
 		map(add / 10 | round)' "$tmp/lines")" '[100,409600]'
