@@ -23,7 +23,7 @@ is() {
 is_deleted() {
 	within 20 ublkctl del "$id"
 	[[ ! -e $dev && ! -e $record && ! -L $record ]]
-	same "$(find "$run_dir" -mindepth 1 | wc -l)" 0 "files left"
+	same "$(find "$run_dir" -mindepth 1 ! -name ".lock*" | wc -l)" 0 "files left"
 }
 
 @test "a record is for all to read and for root to write" {
