@@ -134,5 +134,5 @@ garble() { dd if=/dev/urandom of="$1" conv=notrunc bs=16 count=1 status=none; }
 	mkdir -p "$run_dir"
 	chmod 777 "$run_dir"
 	defer chmod 755 "$run_dir"
-	refused any "remove it" ublkctl add -t null
+	refused 1 "run 'rm -r $run_dir'" ublkctl add -t null
 }
