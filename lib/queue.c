@@ -19,6 +19,9 @@
 #define DATA_TARGET   (UINT64_C(1) << 16)
 #define DATA_PATH     (UINT64_C(1) << 17)
 
+/* How long idle tags are waited for at the end. */
+#define PATIENCE_MS 50
+
 const struct uc_target *uc_queue_target(const struct uc_queue *queue)
 {
 	return queue->setup->target;
@@ -338,6 +341,28 @@ static bool is_over(const struct uc_queue *queue)
 	return queue->live == 0 || (queue->ending && queue->held == 0);
 }
 
+/*
+ * Tags that are idle are being taken back just now. A ring that ends before that races with it, and
+ * the driver of 7.3 warns of a command whose task is not its tag's (ublk_uring_cmd_cancel_fn()).
+ * Those that were in hand at the time are not taken back, so there is no waiting for all of them.
+ */
+static void await_idle_tags(struct uc_queue *queue)
+{
+	static struct __kernel_timespec patience = {.tv_nsec = PATIENCE_MS * 1000000};
+	const uint64_t deadline = uc_deadline(PATIENCE_MS);
+	struct io_uring_sqe *sqe;
+
+	if (queue->live == 0 || !(queue->ring.flags & IORING_SETUP_DEFER_TASKRUN))
+		return;
+	sqe = uc_io_sqe(queue);
+	io_uring_prep_timeout(sqe, &patience, 0, 0);
+	sqe->user_data = UC_DATA_END;
+	while (queue->live > 0 && uc_left_ms(deadline) > 0) {
+		(void)queue->setup->host->transport->ring_submit(&queue->ring, 1);
+		handle_completions(queue);
+	}
+}
+
 void uc_queue_serve(struct uc_queue *queue)
 {
 	while (!is_over(queue)) {
@@ -351,6 +376,7 @@ void uc_queue_serve(struct uc_queue *queue)
 		}
 		handle_completions(queue);
 	}
+	await_idle_tags(queue);
 	/* The last commits. */
 	(void)queue->setup->host->transport->ring_submit(&queue->ring, 0);
 }
