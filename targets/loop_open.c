@@ -67,7 +67,7 @@ static const struct poptOption loop_options[] = {
 	{"size-limit", '\0', POPT_ARG_STRING, NULL, OPT_SIZE_LIMIT,
 	 "use at most so much of the file", "SIZE"},
 	{"direct-io", '\0', POPT_ARG_STRING, NULL, OPT_DIRECT_IO,
-	 "bypass the page cache: auto, on or off (default auto)", "WHEN"},
+	 "bypass the page cache (default auto)", "auto|on|off"},
 	{"share", '\0', POPT_ARG_NONE, NULL, OPT_SHARE,
 	 "let other devices and programs that say so, too, write to the file", NULL},
 	{"create", '\0', POPT_ARG_NONE, NULL, OPT_CREATE, "make a new sparse file of --size", NULL},

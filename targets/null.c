@@ -34,7 +34,7 @@ static const struct poptOption null_options[] = {
 	{"reads", '\0', POPT_ARG_STRING, NULL, OPT_READS,
 	 "what reads return: zero (default), or any old memory, which is faster but may show "
 	 "readers what others had there",
-	 "WHAT"},
+	 "zero|any"},
 	POPT_TABLEEND,
 };
 
