@@ -146,10 +146,11 @@ static int start_teller(const struct uc_host *host, pid_t *ret_pid, struct uc_er
 		return uc_fail_errno(err, errno, "pipe");
 	pid = fork();
 	if (pid == 0) {
-		/* `add` does not end by these either once a device is there. */
+		/* A device that is there has to be told of, or taken away, whatever comes. */
 		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
+		signal(SIGPIPE, SIG_IGN);
 		close(ends[1]);
 		_exit(tell(host, ends[0]));
 	}
