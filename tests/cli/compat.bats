@@ -175,7 +175,7 @@ loop_target() { echo "\\{\"backing_file\":\"$tmp/work/$1\",\"dev_size\":$2,\"nam
 	mapfile -t options < <(sed -n '/^## add/,/^## list/p' "$top/man/ublk.8.scd" | grep '^\*-' | grep -oE -e '--?[a-zA-Z_]+')
 	((${#options[@]} > 30))
 	for option in "${options[@]}"; do
-		called add -t null "$option"
+		called add -t null -n x "$option"
 		if [[ $err == *unknown* ]]; then complain "$option" || return; fi
 	done
 }
