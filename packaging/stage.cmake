@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Read by cpack when the files of a package are in their places: what a distribution wants otherwise than 'cmake --install'
 # has it, or besides.
-file(GLOB root LIST_DIRECTORIES ON ${CPACK_TEMPORARY_INSTALL_DIRECTORY}${CPACK_PACKAGING_INSTALL_PREFIX})
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}${CPACK_PACKAGING_INSTALL_PREFIX})
 set(doc ${root}/share/doc/${CPACK_PACKAGE_NAME})
 
 # compressed FILE...: in its place, and without a date.
@@ -27,9 +27,11 @@ if(CPACK_GENERATOR STREQUAL "DEB")
   configure_file(${CPACK_UBLKCTL_SOURCE}/packaging/debian/changelog.in ${doc}/changelog.Debian @ONLY)
   compressed(${doc}/changelog ${doc}/changelog.Debian)
   file(READ ${CPACK_UBLKCTL_SOURCE}/LICENSE licence)
-  string(REGEX REPLACE "^.*\n\n(Permission)" "\\1" licence "${licence}")
-  string(REGEX REPLACE "\n\n" "\n.\n" licence "${licence}")
-  string(REGEX REPLACE "(^|\n)([^\n])" "\\1 \\2" licence "${licence}")
+  string(FIND "${licence}" "Permission" begin)
+  string(SUBSTRING "${licence}" ${begin} -1 licence)
+  string(REPLACE "\n" "\n " licence " ${licence}")
+  string(REPLACE "\n \n" "\n .\n" licence "${licence}")
+  string(STRIP "${licence}" licence)
   configure_file(${CPACK_UBLKCTL_SOURCE}/packaging/debian/copyright.in ${doc}/copyright @ONLY)
   if(EXISTS ${root}/share/zsh/site-functions)
     file(RENAME ${root}/share/zsh/site-functions ${root}/share/zsh/vendor-completions)
