@@ -40,3 +40,8 @@ else()
   configure_file(${CPACK_UBLKCTL_SOURCE}/LICENSE ${doc}/LICENSE COPYONLY)
   configure_file(${CPACK_UBLKCTL_SOURCE}/CHANGELOG.md ${doc}/CHANGELOG.md COPYONLY)
 endif()
+
+# Whatever the umask of whoever makes it, and whenever the sources came to lie here.
+execute_process(COMMAND chmod -R u=rwX,go=rX ${CPACK_TEMPORARY_INSTALL_DIRECTORY} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND find ${CPACK_TEMPORARY_INSTALL_DIRECTORY} -exec touch -h -d @$ENV{SOURCE_DATE_EPOCH} {} +
+                COMMAND_ERROR_IS_FATAL ANY)

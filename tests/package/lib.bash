@@ -30,9 +30,6 @@ equal() { [[ $1 == "$2" ]] || { printf 'is:     %s\nwanted: %s\n' "$1" "$2"; ret
 # same FILE FILE: byte by byte
 same() { cmp -- "$1" "$2"; }
 
-# nothing: what is on stdin is wrong
-nothing() { if grep . ; then return 1; fi; }
-
 # expected KIND: lines "needed|maybe PATTERN" of tests/package/files
 expected() {
 	local kinds pattern page
@@ -65,7 +62,7 @@ in_root() {
 	# shellcheck disable=SC2016
 	unshare --mount --pid --fork --propagation private bash -c '
 		mount -t proc proc "$0/proc" && mount -t devpts devpts "$0/dev/pts" && exec chroot "$0" "$@"' \
-		"$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+		"$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # tree: what is in $root, a line for each file, but for what apt, dpkg and man-db remember or cache
