@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The verbs of tests/package/run.
+# The verbs of tests/package/run and steps. Who sources it sets what they need of: here, repo, root.
+# shellcheck disable=SC2034,SC2154
 
 number=0 failed=0
 
