@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "busy.h"
 #include "cmd.h"
 #include "log.h"
 
@@ -167,6 +168,7 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	fill_standard_files();
 	check_stdout_at_exit();
 	uc_log_to(log_to_stderr);
+	busy_tell();
 	if (argc < 1)
 		return UC_USAGE;
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */

@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "cmd.h"
+
+void make_printable(char *line)
+{
+	for (char *c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+}
 
 void print_problem(const char *fmt, ...)
 {
@@ -17,10 +25,8 @@ void print_problem(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	/* A file's name may hold anything; it stays one line, and no terminal's command. */
-	for (char *c = line; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
+	make_printable(line);
+	busy_hide();
 	fprintf(stderr, "ublkctl: %s\n", line);
 }
 
