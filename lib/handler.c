@@ -218,7 +218,7 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 		uc_progress_begin(&progress, uc_deadline(bound),
 				  "waiting for a handler of device %u", args->spec->id);
 	else
-		uc_progress_begin(&progress, uc_deadline(bound), "waiting for the device");
+		uc_progress_begin(&progress, uc_deadline(bound), "waiting for the new device");
 	ret = await_message(pipe_fd, signal_fd, uc_deadline(bound), &message);
 
 	if (ret == 0 && message.up) {
