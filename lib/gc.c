@@ -2,6 +2,7 @@
 #include "gc.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -275,11 +276,15 @@ static void look_at_file(struct gc *gc, const char *name)
 
 static void look_at_files(struct gc *gc)
 {
-	uc_auto_dir DIR *dir = opendir(gc->host->run_dir);
-	const struct dirent *entry;
+	struct dirent **files = NULL;
+	/* By id: numbers in the names are compared as such. */
+	const int count = scandir(gc->host->run_dir, &files, NULL, versionsort);
 
-	while (dir && (entry = readdir(dir)))
-		look_at_file(gc, entry->d_name);
+	for (int i = 0; i < count; i++) {
+		look_at_file(gc, files[i]->d_name);
+		free(files[i]);
+	}
+	free(files);
 }
 
 int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struct uc_error *err)
