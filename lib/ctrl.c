@@ -365,10 +365,14 @@ int uc_ctrl_check_add(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
 {
 	const struct uc_host *host = ctrl->host;
 	struct ublksrv_ctrl_dev_info info;
+	uc_auto_free uint32_t *ids = NULL;
 	struct uc_cause cause;
+	size_t count = 0;
 	const int ret = id == UC_ID_ANY ? -ENODEV : uc_ctrl_get_dev_info(ctrl, id, &info, NULL);
 
-	if (host->unprivileged && uc_cause_ublks_max(host, count_devices(host), &cause))
+	/* Other users' count, too, but which of all devices are theirs is not told. */
+	(void)uc_device_ids(host, &ids, &count, NULL);
+	if (host->unprivileged && uc_cause_ublks_max(host, count, &cause))
 		return explain(ctrl, &add_dev, id, EACCES, err);
 	/* Another user's has the id, too. */
 	return ret == 0 || ret == -EACCES || ret == -EPERM
