@@ -214,5 +214,5 @@ ublkctl: del: device 7 does not exist; 'ublkctl list' shows those that do"
 		cat "$tmp/out" "$tmp/err" >>"$tmp/all"
 	done
 	[[ -s $tmp/all ]]
-	! grep -q $'\e' "$tmp/all"
+	same "$(grep -c $'\e' "$tmp/all")" 0
 }

@@ -90,7 +90,7 @@ left='up to [1-9]* s more ...'
 	sleep 1.5
 	kill "$pid"
 	wait "$pid"
-	! grep "$progress" "$tmp/log"
+	same "$(grep -c "$progress" "$tmp/log")" 0
 }
 
 @test "on a terminal: one line, rewritten each second, wiped out in the end, and no escape sequences" {
@@ -99,7 +99,7 @@ left='up to [1-9]* s more ...'
 	status=0
 	script -qec "$program wait --state dead --timeout 4 0" /dev/null >"$tmp/screen" </dev/null || status=$?
 	same "$status" 9
-	! grep -q $'\e' "$tmp/screen"
+	same "$(grep -c $'\e' "$tmp/screen")" 0
 	(($(grep -o $'waiting for' "$tmp/screen" | wc -l) == 3))
 	# Nothing but blanks is between the last of them and what failed.
 	[[ "$(tr -d '\n' <"$tmp/screen")" == *' ...'$'\r'*' '$'\r'"ublkctl: wait: after 4 s device 0 is LIVE, not DEAD"$'\r' ]]
