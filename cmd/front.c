@@ -9,14 +9,12 @@
 
 #include "busy.h"
 #include "cmd.h"
+#include "compat.h"
 #include "log.h"
 
-const struct command *const commands[] = {
-	&add_command,     &list_command,     &show_command,    &stats_command,  &top_command,
-	&monitor_command, &wait_command,     &set_command,     &resize_command, &stop_command,
-	&start_command,   &recover_command,  &upgrade_command, &del_command,    &gc_command,
-	&doctor_command,  &features_command, &targets_command, &help_command,   NULL,
-};
+#define ENTRY(name) &name##_command,
+
+const struct command *const commands[] = {COMMANDS(ENTRY) NULL};
 
 struct front {
 	struct uc_host host;
@@ -97,7 +95,8 @@ static char *help_filter(int key, const char *text, void *input)
 	fputs("Commands:\n", out);
 	for (size_t i = 0; commands[i]; i++)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n'ublkctl COMMAND --help' tells more of one.", out);
+	fputs("\n'ublkctl COMMAND --help' tells more of one, and its page ublkctl-COMMAND(8) all.",
+	      out);
 	fclose(out);
 	return list;
 }
@@ -168,9 +167,11 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	fill_standard_files();
 	check_stdout_at_exit();
 	uc_log_to(log_to_stderr);
-	busy_tell();
 	if (argc < 1)
 		return UC_USAGE;
+	if (compat_is_meant(argv[0]))
+		return compat_main(host, argc, argv);
+	busy_tell();
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */
 	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
 		       &front)) {

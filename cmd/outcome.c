@@ -127,6 +127,8 @@ void outcome_note(struct outcome *outcome, int result, const struct uc_error *er
 	outcome->changed |= result == OUTCOME_CHANGED;
 	if (outcome->dry_run && !outcome->json && result >= 0)
 		print_plan(outcome, result);
+	if (!outcome->json)
+		return;
 	if (!outcome->devices)
 		outcome->devices = json_object_new_array();
 	json_object_array_add(outcome->devices, to_json(outcome, result, err));

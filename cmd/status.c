@@ -5,10 +5,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "busy.h"
 #include "cmd.h"
+
+static const char *speaker = "ublkctl";
+
+void speak_as(const char *name)
+{
+	speaker = name;
+}
 
 void make_printable(char *line)
 {
@@ -27,16 +35,18 @@ void print_problem(const char *fmt, ...)
 	va_end(ap);
 	make_printable(line);
 	busy_hide();
-	fprintf(stderr, "ublkctl: %s\n", line);
+	fprintf(stderr, "%s: %s\n", speaker, line);
 }
 
 void print_failure(const struct command *command, const struct uc_error *err)
 {
-	if (err->code == UC_USAGE)
+	if (err->code != UC_USAGE)
+		print_problem("%s: %s", command->name, err->text);
+	else if (strcmp(speaker, "ublkctl") == 0)
 		print_problem("%s: %s (see 'ublkctl %s --help')", command->name, err->text,
 			      command->name);
 	else
-		print_problem("%s: %s", command->name, err->text);
+		print_problem("%s: %s (see '%s help')", command->name, err->text, speaker);
 }
 
 int exit_status(const struct uc_error *err)
