@@ -153,7 +153,7 @@ static int resize_one(void *ctx, uint32_t id, struct uc_error *err)
 		ret = behind_find(&device, &behind, err);
 	if (ret == 0)
 		ret = behind_take_file(&device, &behind, err);
-	return ret < 0 ? ret : resize_behind(r, &device, &behind, err);
+	return ret ? ret : resize_behind(r, &device, &behind, err);
 }
 
 static int resize_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
