@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "manage.h"
 #include "name.h"
+#include "outcome.h"
 #include "present.h"
 #include "serve.h"
 #include "size.h"
@@ -29,7 +30,6 @@ enum {
 	OPT_NAME,
 	OPT_IF_ABSENT,
 	OPT_UNPRIVILEGED,
-	OPT_JSON,
 };
 
 #define PAGE       4096U
@@ -37,7 +37,7 @@ enum {
 
 struct add {
 	struct serve serve; /* first: it is the context of both */
-	bool json;
+	struct outcome outcome;
 	bool if_absent;
 	char *name;
 	int lock_fd;  /* -1: nobody else is in the way */
@@ -64,7 +64,8 @@ static const struct poptOption add_options[] = {
 	 "print the path of the one that there is with this name or backing", NULL},
 	{"unprivileged", '\0', POPT_ARG_NONE, NULL, OPT_UNPRIVILEGED,
 	 "as a plain user, who owns it then; for others it is not there", NULL},
-	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "print what was made as JSON", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -147,27 +148,48 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	case OPT_IF_ABSENT:
 		add->if_absent = true;
 		return 0;
-	case OPT_UNPRIVILEGED:
-		spec->unprivileged = true;
-		return 0;
 	default:
-		add->json = true;
+		spec->unprivileged = true;
 		return 0;
 	}
 }
 
-static void print_json(const struct add *add, const struct uc_added *added)
+/* What is said of every device a second time, and more: so it was before others had documents. */
+static void describe(struct add *add, const struct uc_added *added)
 {
-	uc_auto_json struct json_object *doc = document_new();
+	struct outcome *outcome = &add->outcome;
+	const struct ublksrv_ctrl_dev_info *info = &added->info;
+	const bool has_id = info->dev_id != UC_ID_ANY;
 
-	json_object_object_add(doc, "id", json_object_new_uint64(added->info.dev_id));
-	json_object_object_add(doc, "device", json_object_new_string(added->node));
-	json_object_object_add(doc, "target", json_object_new_string(add->serve.type->name));
-	json_object_object_add(doc, "pid", json_object_new_int(added->info.ublksrv_pid));
-	json_object_object_add(doc, "queues", json_object_new_int(added->info.nr_hw_queues));
-	json_object_object_add(doc, "depth", json_object_new_int(added->info.queue_depth));
-	json_object_object_add(doc, "data_path", json_object_new_string(added->data_path));
-	document_print(doc, true);
+	outcome_add(outcome, "id", has_id ? json_object_new_uint64(info->dev_id) : NULL);
+	outcome_add(outcome, "device", has_id ? json_object_new_string(added->node) : NULL);
+	outcome_add(outcome, "target", json_object_new_string(add->serve.type->name));
+	outcome_add(outcome, "pid",
+		    info->ublksrv_pid > 0 ? json_object_new_int(info->ublksrv_pid) : NULL);
+	outcome_add(outcome, "queues", json_object_new_int(info->nr_hw_queues));
+	outcome_add(outcome, "depth", json_object_new_int(info->queue_depth));
+	outcome_add(outcome, "data_path", json_object_new_string(added->data_path));
+}
+
+/* `result`: whether it was made, or was there. */
+static int print(struct add *add, const struct uc_added *added, int result)
+{
+	struct outcome_device *device = &add->outcome.device;
+
+	device->id = added->info.dev_id;
+	if (device->id != UC_ID_ANY)
+		snprintf(device->node, sizeof(device->node), "%s", added->node);
+	outcome_note(&add->outcome, result, NULL);
+	describe(add, added);
+	if (!add->outcome.json && !add->outcome.dry_run)
+		puts(added->node);
+	(void)outcome_end(&add->outcome, 0, NULL);
+	/* Whoever started us in the foreground reads it now, not when we end. */
+	add->unheard = fflush(stdout) != 0;
+	/* Reported by us, and not once more at exit. */
+	if (add->unheard)
+		clearerr(stdout);
+	return add->unheard ? -EIO : 0;
 }
 
 static int print_added(void *ctx, const struct uc_added *added)
@@ -176,16 +198,7 @@ static int print_added(void *ctx, const struct uc_added *added)
 
 	uc_cleanup_close(&add->lock_fd);
 	add->lock_fd = -1;
-	if (add->json)
-		print_json(add, added);
-	else
-		puts(added->node);
-	/* Whoever started us in the foreground reads it now, not when we end. */
-	add->unheard = fflush(stdout) != 0;
-	/* Reported by us, and not once more at exit. */
-	if (add->unheard)
-		clearerr(stdout);
-	return add->unheard ? -EIO : 0;
+	return print(add, added, OUTCOME_CHANGED);
 }
 
 static int add_background(const struct uc_host *host, struct add *add,
@@ -196,11 +209,19 @@ static int add_background(const struct uc_host *host, struct add *add,
 
 	if (ret < 0)
 		return ret;
+	outcome_detail(&add->outcome, "target %s, %" PRIu64 " bytes, data path %s",
+		       target->ops->name, target->size, added.data_path);
 	if (print_added(add, &added) == 0)
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
-	(void)uc_del(host, added.info.dev_id, true, NULL);
+	if (!host->dry_run)
+		(void)uc_del(host, added.info.dev_id, true, NULL);
 	return -EIO;
+}
+
+static int cannot_print(struct uc_error *err)
+{
+	return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 }
 
 static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
@@ -212,12 +233,12 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 
 	if (ret < 0)
 		return ret;
-	if (spec->foreground)
+	if (spec->foreground && !host->dry_run)
 		ret = uc_add_foreground(host, spec, target, print_added, add, err);
 	else
 		ret = add_background(host, add, target, err);
 	if (add->unheard)
-		ret = uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
+		ret = cannot_print(err);
 	if (ret < 0 && type->undo)
 		type->undo(target);
 	target->ops->close(target);
@@ -253,9 +274,8 @@ static int look_for_it(const struct uc_host *host, struct add *add, struct uc_er
 	added.info = device.info;
 	snprintf(added.node, sizeof(added.node), "%s", device.node);
 	snprintf(added.data_path, sizeof(added.data_path), "%s", device.record.path);
-	if (print_added(add, &added) < 0)
-		return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
-	return 1;
+	outcome_detail(&add->outcome, "it is there already");
+	return print(add, &added, OUTCOME_KEPT) < 0 ? cannot_print(err) : 1;
 }
 
 /* The driver drops the flag silently where it is not needed. */
@@ -269,12 +289,34 @@ static int check_user(const struct uc_host *host, const struct uc_spec *spec, st
 		"it out, or run as the user that shall own the device");
 }
 
+static int make(struct uc_host *host, struct add *add, struct uc_error *err)
+{
+	struct outcome_device *device = &add->outcome.device;
+	struct uc_spec *spec = &add->serve.spec;
+	int ret;
+
+	host->dry_run = add->outcome.dry_run;
+	spec->dry_run = add->outcome.dry_run;
+	*device = (struct outcome_device){.id = UC_ID_ANY};
+	if (spec->id != UC_ID_ANY)
+		outcome_begin(&add->outcome, host, spec->id);
+	snprintf(device->name, sizeof(device->name), "%s", spec->name ? spec->name : "");
+	ret = look_for_it(host, add, err);
+	if (ret == 0)
+		ret = run(host, add, err);
+	if (ret < 0 && !add->outcome.told)
+		outcome_note(&add->outcome, ret, err);
+	return ret;
+}
+
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
+	struct uc_host in_time = uc_host_within(host, host->timeout_ms);
 	struct add add = {
+		.outcome = {.command = &add_command, .verb = "make", .done = "made"},
 		.serve = {.command = &add_command,
 			  .take = take_option,
+			  .outcome = &add.outcome,
 			  .spec = {.id = UC_ID_ANY,
 				   .queues = UC_DEFAULT_QUEUES,
 				   .threads = UC_DEFAULT_THREADS,
@@ -294,10 +336,9 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0)
 		ret = check_user(host, &add.serve.spec, err);
 	if (ret == 0 && add.serve.type)
-		ret = look_for_it(&in_time, &add, err);
-	if (ret == 0 && add.serve.type)
-		ret = run(&in_time, &add, err);
+		ret = make(&in_time, &add, err);
 	uc_cleanup_close(&add.lock_fd);
+	(void)outcome_end(&add.outcome, ret, err);
 	serve_free(&add.serve);
 	free(add.name);
 	return ret;

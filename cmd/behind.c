@@ -8,6 +8,7 @@
 #include "deadline.h"
 #include "keeper.h"
 #include "proc.h"
+#include "progress.h"
 
 int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_error *err)
 {
@@ -57,25 +58,44 @@ int behind_open(const struct uc_target_type *type, const void *config, const str
 		struct uc_target **ret_target, struct uc_error *err)
 {
 	const uint64_t patience = uc_deadline(DYING_MS);
+	uc_auto_progress struct uc_progress progress;
 	int ret;
 
+	uc_progress_begin(&progress, patience, "waiting for an old handler to let go");
 	while ((ret = type->open(config, spec, ret_target, err)) == -EBUSY &&
-	       uc_left_ms(patience) > 0)
+	       uc_left_ms(patience) > 0) {
+		uc_progress_tick();
 		uc_sleep_ms(10);
+	}
 	return ret;
 }
 
+/* It keeps others from the file as long as it lives, so it is looked at through the keeper's. */
+static void share_kept(const struct uc_record *r, const struct uc_target_type *type, void *config)
+{
+	const int fd = r->keeper.fd < 0
+			       ? -1
+			       : uc_proc_take_file(r->keeper.pid, r->keeper.start, r->keeper.fd);
+
+	if (fd >= 0 && type->adopt)
+		type->adopt(config, fd);
+}
+
 /* The old keeper gives up what the new handler needs. */
-int behind_take_kept(const struct uc_device *d, const struct uc_target_type *type, void *config,
-		     struct uc_error *err)
+int behind_take_kept(const struct uc_host *host, const struct uc_device *d,
+		     const struct uc_target_type *type, void *config, struct uc_error *err)
 {
 	static const struct uc_record none;
 	const struct uc_record *record = d->record_state == UC_RECORD_OK ? &d->record : &none;
 	int fd = -1;
 	/* Only what has no backing is lost with who keeps it. */
 	const bool memory = type->adopt && !type->backing;
-	int ret = uc_keeper_take(record, memory, &fd, err);
+	int ret = 0;
 
+	if (memory || !host->dry_run)
+		ret = uc_keeper_take(record, memory, &fd, err);
+	else if (d->record_state == UC_RECORD_OK)
+		share_kept(record, type, config);
 	if (ret == 0 && memory)
 		type->adopt(config, fd);
 	return ret;

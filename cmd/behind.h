@@ -20,9 +20,12 @@ int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_
  */
 int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_error *err);
 
-/* What the old keeper has and a new handler needs; else the keeper is ended. See keeper.h. */
-int behind_take_kept(const struct uc_device *d, const struct uc_target_type *type, void *config,
-		     struct uc_error *err);
+/*
+ * What the old keeper has and a new handler needs; else the keeper is ended, but not in a dry run.
+ * See keeper.h.
+ */
+int behind_take_kept(const struct uc_host *host, const struct uc_device *d,
+		     const struct uc_target_type *type, void *config, struct uc_error *err);
 
 /* Opens the target, and is patient with a handler that was just killed and has the backing yet. */
 int behind_open(const struct uc_target_type *type, const void *config, const struct uc_spec *spec,

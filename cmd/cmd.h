@@ -9,6 +9,7 @@
 #include "error.h"
 #include "host.h"
 
+struct outcome;
 struct table;
 
 /* What a command takes besides options. */
@@ -66,6 +67,9 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv);
 /* Prints the help of the whole program on stdout. */
 void front_help(void);
 
+/* A file's name may hold anything; it stays one line, and no terminal's command. */
+void make_printable(char *line);
+
 /* By which name the program has been called, and speaks; `name` is not copied. */
 void speak_as(const char *name);
 
@@ -91,6 +95,7 @@ struct option_parser {
 	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
 	int (*operand)(void *ctx, const char *text, struct uc_error *err);
 	void *ctx;
+	struct outcome *outcome; /* takes --json and --dry-run; or NULL */
 	/* After the options in --help; NULL: the columns of the command's table, if it has one. */
 	void (*more_help)(void);
 };

@@ -89,6 +89,7 @@ static int list_one(void *ctx, uint32_t id, struct uc_error *err)
 static int run_list(const struct uc_host *host, int argc, char **argv, struct uc_error *err)
 {
 	static const struct command as = {.name = "list"};
+	struct outcome outcome = {.command = &as};
 	struct choice choice = {0};
 	struct list list = {.selection = {.host = host}};
 	int ret = parse_choice(argc, argv, ":n:va", &choice, err);
@@ -99,7 +100,7 @@ static int run_list(const struct uc_host *host, int argc, char **argv, struct uc
 		ret = list.named ? select_text(&list.selection, choice.number, err)
 				 : select_all(&list.selection, err);
 	if (ret == 0)
-		ret = select_each(&list.selection, &as, list_one, &list, err);
+		ret = select_each(&list.selection, &outcome, list_one, &list, err);
 	free(list.selection.ids);
 	return ret;
 }

@@ -11,6 +11,7 @@ enum { OPT_ID = 2, OPT_FILE, OPT_ALL, OPT_FORCE, OPT_LAZY };
 
 struct del {
 	struct selection selection;
+	struct outcome outcome;
 	bool all;
 	bool force;
 	bool lazy;
@@ -24,6 +25,8 @@ static const struct poptOption del_options[] = {
 	 "also when in use: its users get I/O errors", NULL},
 	{"lazy", '\0', POPT_ARG_NONE, NULL, OPT_LAZY,
 	 "wait for nothing; when in use, delete it after its last user", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -61,26 +64,29 @@ static int delete_one(void *ctx, uint32_t id, struct uc_error *err)
 	int ret = (del->lazy ? uc_del_lazy : uc_del)(del->selection.host, id, del->force, err);
 
 	/* Gone since we listed them: that is what --all wants. */
-	return ret == -ENODEV && del->all ? 0 : ret;
+	return ret == -ENODEV && del->all ? OUTCOME_ABSENT : ret;
 }
 
 static int del_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct del del = {.selection = {.host = host}};
+	struct del del = {
+		.selection = {.host = host},
+		.outcome = {.command = &del_command, .verb = "delete", .done = "deleted"}};
 	const struct option_parser parser = {
 		.command = &del_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &del,
+		.outcome = &del.outcome,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
 	if (ret == 0)
 		ret = select_check(&del.selection, del.all, err);
 	if (ret == 0)
-		ret = select_each(&del.selection, &del_command, delete_one, &del, err);
+		ret = select_each(&del.selection, &del.outcome, delete_one, &del, err);
 	free(del.selection.ids);
-	return ret;
+	return outcome_end(&del.outcome, ret, err);
 }
 
 const struct command del_command = {

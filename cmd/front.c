@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "busy.h"
 #include "cmd.h"
 #include "compat.h"
 #include "log.h"
@@ -170,6 +171,7 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 		return UC_USAGE;
 	if (compat_is_meant(argv[0]))
 		return compat_main(host, argc, argv);
+	busy_tell();
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */
 	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
 		       &front)) {

@@ -6,20 +6,22 @@
 
 #include "cleanup.h"
 #include "cmd.h"
+#include "outcome.h"
 #include "table.h"
 
-enum { OPT_DRY_RUN = 2, OPT_ALL_OWNERS, OPT_JSON };
+enum { OPT_ALL_OWNERS = 2 };
 
 struct gc {
 	struct uc_gc_options options;
-	struct json_object *items; /* NULL: lines */
+	struct outcome outcome;
+	struct json_object *items;
 };
 
 static const struct poptOption gc_options[] = {
-	{"dry-run", '\0', POPT_ARG_NONE, NULL, OPT_DRY_RUN, "only say what would be removed", NULL},
 	{"all-owners", '\0', POPT_ARG_NONE, NULL, OPT_ALL_OWNERS,
 	 "dead devices of other programs, too", NULL},
-	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "write JSON", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -27,20 +29,11 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 {
 	struct gc *gc = ctx;
 
+	(void)option;
 	(void)arg;
 	(void)err;
-	switch (option) {
-	case OPT_DRY_RUN:
-		gc->options.dry_run = true;
-		return 0;
-	case OPT_ALL_OWNERS:
-		gc->options.all_owners = true;
-		return 0;
-	default:
-		if (!gc->items)
-			gc->items = json_object_new_array();
-		return 0;
-	}
+	gc->options.all_owners = true;
+	return 0;
 }
 
 static void tell_json(struct json_object *items, const struct uc_gc_item *item)
@@ -66,9 +59,10 @@ static void tell(void *ctx, const struct uc_gc_item *item)
 					      [UC_GC_REMOVED] = "removed",
 					      [UC_GC_KEPT] = "kept",
 					      [UC_GC_FAILED] = "not removed"};
-	const struct gc *gc = ctx;
+	struct gc *gc = ctx;
 
-	if (gc->items)
+	gc->outcome.changed |= item->action == UC_GC_REMOVE || item->action == UC_GC_REMOVED;
+	if (gc->outcome.json)
 		tell_json(gc->items, item);
 	else
 		printf("%s: %s: %s\n", item->what, actions[item->action], item->why);
@@ -76,22 +70,25 @@ static void tell(void *ctx, const struct uc_gc_item *item)
 
 static int gc_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct gc gc = {.options = {.tell = tell, .ctx = &gc}};
+	struct uc_host mine = *host;
+	struct gc gc = {
+		.options = {.tell = tell, .ctx = &gc},
+		.outcome = {.command = &gc_command},
+		.items = json_object_new_array(),
+	};
 	const struct option_parser parser = {
 		.command = &gc_command,
 		.take = take_option,
 		.ctx = &gc,
+		.outcome = &gc.outcome,
 	};
-	uc_auto_json struct json_object *doc = document_new();
 	int ret = options_parse(&parser, argc, argv, err);
 
+	mine.dry_run = gc.outcome.dry_run;
 	if (ret == 0)
-		ret = uc_gc(host, &gc.options, err);
-	if (!gc.items)
-		return ret;
-	json_object_object_add(doc, "items", gc.items);
-	document_print(doc, true);
-	return ret;
+		ret = uc_gc(&mine, &gc.options, err);
+	outcome_add(&gc.outcome, "items", gc.items);
+	return outcome_end(&gc.outcome, ret, err);
 }
 
 const struct command gc_command = {

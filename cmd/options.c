@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "cmd.h"
+#include "outcome.h"
 #include "size.h"
 #include "table.h"
 
@@ -77,13 +79,43 @@ static void print_more_help(const struct option_parser *parser)
 	printf("\nThe manual page ublkctl-%s(8) tells more.\n", parser->command->name);
 }
 
+static bool is_of_outcome(const struct option_parser *parser, int option)
+{
+	return parser->outcome && option >= OUTCOME_OPTION && option < OPT_TIMEOUT;
+}
+
+static int take_option(const struct option_parser *parser, int option, const char *arg,
+		       struct uc_error *err)
+{
+	unsigned known;
+
+	/* It holds already: see timeout_find(). */
+	if (option == OPT_TIMEOUT)
+		return timeout_parse(arg, &known, err);
+	if (!is_of_outcome(parser, option))
+		return parser->take(parser->ctx, option, arg, err);
+	outcome_option(parser->outcome, option);
+	return 0;
+}
+
+/* How a failure is to be told may be said behind what has failed. */
+static void take_rest(const struct option_parser *parser, poptContext popt)
+{
+	int option;
+
+	while ((option = poptGetNextOpt(popt)) != -1) {
+		free(poptGetOptArg(popt));
+		if (is_of_outcome(parser, option))
+			outcome_option(parser->outcome, option);
+	}
+}
+
 static int take_options(const struct option_parser *parser, poptContext popt, struct uc_error *err)
 {
 	int option;
 
 	while ((option = poptGetNextOpt(popt)) > 0) {
 		uc_auto_free char *arg = poptGetOptArg(popt);
-		unsigned known;
 		int ret;
 
 		if (option == OPT_HELP) {
@@ -91,11 +123,11 @@ static int take_options(const struct option_parser *parser, poptContext popt, st
 			print_more_help(parser);
 			return 1;
 		}
-		/* It holds already: see timeout_find(). */
-		ret = option == OPT_TIMEOUT ? timeout_parse(arg, &known, err)
-					    : parser->take(parser->ctx, option, arg, err);
-		if (ret < 0)
+		ret = take_option(parser, option, arg, err);
+		if (ret < 0) {
+			take_rest(parser, popt);
 			return ret;
+		}
 	}
 	return option < -1 ? explain(popt, option, err) : 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "behind.h"
@@ -15,12 +17,15 @@ enum { OPT_ID = 2, OPT_ALL };
 struct recover {
 	struct serve serve; /* first: it is the context of both */
 	struct selection selection;
+	struct outcome outcome;
 	bool all;
 };
 
 static const struct poptOption recover_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
 	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all devices that have lost their handler",
+	 NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
 	 NULL},
 	POPT_TABLEEND,
 };
@@ -51,25 +56,32 @@ static bool is_left_out(const struct recover *r, const struct uc_device *d)
 	       uc_recover_is_served(r->selection.host, &d->info);
 }
 
-static int nobody_to_tell(void *ctx, const struct uc_added *added)
+/* Whoever has started us in the foreground wants to hear it before the end. */
+static int tell_ready(void *ctx, const struct uc_added *added)
 {
-	(void)ctx;
+	struct recover *r = ctx;
+
 	(void)added;
+	outcome_note(&r->outcome, OUTCOME_CHANGED, NULL);
+	(void)outcome_end(&r->outcome, 0, NULL);
+	(void)fflush(stdout);
 	return 0;
 }
 
-static int serve(const struct uc_host *host, const struct uc_device *d, const struct uc_spec *spec,
+static int serve(struct recover *r, const struct uc_device *d, const struct uc_spec *spec,
 		 const struct uc_target_type *type, const void *config, struct uc_error *err)
 {
+	const struct uc_host *host = r->selection.host;
 	struct uc_target *target = NULL;
 	struct uc_added added;
 	int ret = behind_open(type, config, spec, &target, err);
 
 	if (ret < 0)
 		return ret;
-	ret = spec->foreground ? uc_recover_foreground(host, d->info.ublksrv_flags, spec, target,
-						       nobody_to_tell, NULL, err)
-			       : uc_recover(host, d->info.ublksrv_flags, spec, target, &added, err);
+	ret = spec->foreground && !host->dry_run
+		      ? uc_recover_foreground(host, d->info.ublksrv_flags, spec, target, tell_ready,
+					      r, err)
+		      : uc_recover(host, d->info.ublksrv_flags, spec, target, &added, err);
 	target->ops->close(target);
 	return ret;
 }
@@ -91,12 +103,22 @@ static int configure(const struct recover *r, const struct uc_device *d, struct 
 	return -EINVAL;
 }
 
-static int recover_device(const struct recover *r, const struct uc_device *d, struct uc_error *err)
+/* What the device has had behind it is to be there again. */
+static bool is_behind(const struct recover *r, const struct uc_device *d)
+{
+	return !r->serve.type || (r->serve.backing && d->record_state == UC_RECORD_OK &&
+				  strcmp(r->serve.backing, d->record.backing) == 0);
+}
+
+static int recover_device(struct recover *r, const struct uc_device *d, struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
+	const struct uc_host *host = r->selection.host;
 	struct uc_spec spec = r->serve.spec;
 	void *config;
 	int ret;
+
+	spec.dry_run = host->dry_run;
 
 	if (!r->serve.type)
 		spec.target_options = NULL;
@@ -107,15 +129,16 @@ static int recover_device(const struct recover *r, const struct uc_device *d, st
 	if (ret)
 		return ret;
 	config = behind.config ? behind.config : r->serve.config;
-	ret = behind_take_kept(d, behind.type, config, err);
+	if (!host->dry_run || is_behind(r, d))
+		ret = behind_take_kept(host, d, behind.type, config, err);
 	if (ret == 0)
-		ret = serve(r->selection.host, d, &spec, behind.type, config, err);
+		ret = serve(r, d, &spec, behind.type, config, err);
 	return ret;
 }
 
 static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 {
-	const struct recover *r = ctx;
+	struct recover *r = ctx;
 	const struct uc_host *host = r->selection.host;
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	struct uc_device device = {0};
@@ -124,7 +147,7 @@ static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
 	if (r->all && (ret == -ENODEV || (ret == 0 && is_left_out(r, &device))))
-		return 0;
+		return OUTCOME_ABSENT;
 	/* Until then the old handler holds on to its backing. */
 	if (ret == 0)
 		ret = uc_recover_await(host, ctrl, id, &device.info, err);
@@ -145,8 +168,10 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 	struct recover recover = {
 		.serve = {.command = &recover_command,
 			  .take = take_option,
-			  .operand = take_operand},
+			  .operand = take_operand,
+			  .outcome = &recover.outcome},
 		.selection = {.host = host},
+		.outcome = {.command = &recover_command, .verb = "recover", .done = "recovered"},
 	};
 	int ret = close_inherited(err);
 
@@ -157,10 +182,10 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 	if (ret == 0)
 		ret = select_check(&recover.selection, recover.all, err);
 	if (ret == 0)
-		ret = select_each(&recover.selection, &recover_command, recover_one, &recover, err);
+		ret = select_each(&recover.selection, &recover.outcome, recover_one, &recover, err);
 	free(recover.selection.ids);
 	serve_free(&recover.serve);
-	return ret;
+	return outcome_end(&recover.outcome, ret, err);
 }
 
 const struct command recover_command = {

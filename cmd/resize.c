@@ -17,6 +17,7 @@ enum { OPT_ID = 2, OPT_SIZE, OPT_FORCE };
 
 struct resize {
 	struct selection selection;
+	struct outcome outcome;
 	uint64_t size; /* bytes; 0: as much as is behind the device */
 	bool force;
 };
@@ -27,6 +28,8 @@ static const struct poptOption resize_options[] = {
 	 "new size (default: all of the file or device behind it)", "SIZE"},
 	{"force", '\0', POPT_ARG_NONE, NULL, OPT_FORCE,
 	 "also make it smaller: what is behind the new end is lost", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -55,6 +58,11 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
+static int check_room(const struct behind *b, uint64_t size, struct uc_error *err)
+{
+	return b->type->check_room ? b->type->check_room(b->config, b->fd, size, err) : 0;
+}
+
 static int make_room(const struct behind *b, uint64_t size, struct uc_error *err)
 {
 	return b->type->make_room ? b->type->make_room(b->config, b->fd, size, err) : 0;
@@ -63,8 +71,12 @@ static int make_room(const struct behind *b, uint64_t size, struct uc_error *err
 static int grow(const struct uc_host *host, const struct uc_device *d, const struct behind *b,
 		uint64_t room, uint64_t size, struct uc_error *err)
 {
-	int ret = size > room ? make_room(b, size, err) : 0;
+	int ret = size > room ? check_room(b, size, err) : 0;
 
+	if (ret < 0 || host->dry_run)
+		return ret;
+	if (size > room)
+		ret = make_room(b, size, err);
 	return ret < 0 ? ret : uc_resize(host, d, size, err);
 }
 
@@ -72,14 +84,16 @@ static int grow(const struct uc_host *host, const struct uc_device *d, const str
 static int shrink(const struct uc_host *host, const struct uc_device *d, const struct behind *b,
 		  uint64_t room, uint64_t size, struct uc_error *err)
 {
+	/* A file that goes on behind the device's end is not ours to cut. */
+	const bool cut = room / d->logical_bs * d->logical_bs == d->size;
 	int ret = uc_inuse_check(host, d, err);
 
-	if (ret == 0)
-		ret = uc_resize(host, d, size, err);
-	/* A file that goes on behind the device's end is not ours to cut. */
-	if (ret == 0 && room / d->logical_bs * d->logical_bs == d->size)
-		ret = make_room(b, size, err);
-	return ret;
+	if (ret == 0 && cut)
+		ret = check_room(b, size, err);
+	if (ret < 0 || host->dry_run)
+		return ret;
+	ret = uc_resize(host, d, size, err);
+	return ret == 0 && cut ? make_room(b, size, err) : ret;
 }
 
 /* So that the next handler finds the device as it is now. */
@@ -97,7 +111,7 @@ static int note_size(const struct uc_host *host, const struct uc_device *d, cons
 	return uc_record_write(host, &record, err);
 }
 
-static int resize_behind(const struct resize *r, const struct uc_device *d, const struct behind *b,
+static int resize_behind(struct resize *r, const struct uc_device *d, const struct behind *b,
 			 struct uc_error *err)
 {
 	const struct uc_host *host = r->selection.host;
@@ -106,8 +120,11 @@ static int resize_behind(const struct resize *r, const struct uc_device *d, cons
 	const uint64_t size = r->size ? r->size : room / d->logical_bs * d->logical_bs;
 	int ret = uc_resize_check(d, size, err);
 
-	if (ret < 0 || size == d->size)
+	if (ret < 0)
 		return ret;
+	outcome_detail(&r->outcome, "%" PRIu64 " bytes", size);
+	if (size == d->size)
+		return OUTCOME_KEPT;
 	if (size < d->size && !r->force)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "%" PRIu64 " bytes are less than the %" PRIu64
@@ -116,18 +133,19 @@ static int resize_behind(const struct resize *r, const struct uc_device *d, cons
 			       size, d->size, d->info.dev_id);
 	ret = size > d->size ? grow(host, d, b, room, size, err)
 			     : shrink(host, d, b, room, size, err);
-	return ret < 0 ? ret : note_size(host, d, b, size, err);
+	return ret < 0 || host->dry_run ? ret : note_size(host, d, b, size, err);
 }
 
-static int resize_device(const struct resize *r, struct uc_error *err)
+static int resize_one(void *ctx, uint32_t id, struct uc_error *err)
 {
+	struct resize *r = ctx;
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	auto_behind struct behind behind = {.fd = -1};
 	struct uc_device device = {0};
 	int ret = uc_ctrl_open(r->selection.host, &ctrl, err);
 
 	if (ret == 0)
-		ret = uc_device_get(r->selection.host, ctrl, r->selection.ids[0], &device, err);
+		ret = uc_device_get(r->selection.host, ctrl, id, &device, err);
 	/* What no size can mend, before anything is asked of the handler. */
 	if (ret == 0)
 		ret = uc_resize_check(&device, r->size ? r->size : device.size, err);
@@ -140,22 +158,25 @@ static int resize_device(const struct resize *r, struct uc_error *err)
 
 static int resize_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
-	struct resize resize = {.selection = {.host = &in_time}};
+	struct resize resize = {
+		.selection = {.host = host},
+		.outcome = {.command = &resize_command, .verb = "resize", .done = "resized"},
+	};
 	const struct option_parser parser = {
 		.command = &resize_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &resize,
+		.outcome = &resize.outcome,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
 	if (ret == 0 && resize.selection.count != 1)
 		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
 	if (ret == 0)
-		ret = resize_device(&resize, err);
+		ret = select_each(&resize.selection, &resize.outcome, resize_one, &resize, err);
 	free(resize.selection.ids);
-	return ret;
+	return outcome_end(&resize.outcome, ret, err);
 }
 
 const struct command resize_command = {

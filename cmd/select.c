@@ -97,7 +97,7 @@ int select_check(struct selection *selection, bool all, struct uc_error *err)
 	return all ? select_all(selection, err) : 0;
 }
 
-int select_each(struct selection *selection, const struct command *command,
+int select_each(struct selection *selection, struct outcome *outcome,
 		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
 		struct uc_error *err)
 {
@@ -110,14 +110,17 @@ int select_each(struct selection *selection, const struct command *command,
 		struct uc_error mine = {0};
 		int ret;
 
+		outcome_begin(outcome, host, selection->ids[i]);
 		in_time = uc_host_within(host, host->timeout_ms);
+		in_time.dry_run = outcome->dry_run;
 		selection->host = &in_time;
 		ret = one(ctx, selection->ids[i], &mine);
 		selection->host = host;
+		outcome_note(outcome, ret, &mine);
 		if (ret >= 0)
 			continue;
 		if (first < 0) {
-			print_failure(command, err);
+			print_failure(outcome->command, err);
 		} else {
 			first = ret;
 			code = mine.code;

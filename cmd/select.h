@@ -8,6 +8,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "outcome.h"
 
 /* Devices that the user named, in that order, each once. */
 struct selection {
@@ -29,10 +30,11 @@ int select_file(struct selection *selection, const char *path, struct uc_error *
 
 /*
  * Does it to all of them, whatever becomes of one. Each has the host's timeout for itself, by
- * selection->host. Each failure gets its line (the last one is left
- * to the caller, in *err); the first decides the status.
+ * selection->host, which says whether it is a dry run, too. one() returns as outcome_note() has it.
+ * Each failure gets its line (the last one is left to the caller, in *err); the first decides the
+ * status.
  */
-int select_each(struct selection *selection, const struct command *command,
+int select_each(struct selection *selection, struct outcome *outcome,
 		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
 		struct uc_error *err);
 

@@ -232,6 +232,7 @@ int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_erro
 		.take = take_option,
 		.operand = serve->operand,
 		.ctx = serve,
+		.outcome = serve->outcome,
 		.more_help = paths_help,
 	};
 

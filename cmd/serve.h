@@ -17,6 +17,7 @@ struct serve {
 	/* As in struct option_parser; take() is for the command's own options. ctx is this. */
 	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
 	int (*operand)(void *ctx, const char *text, struct uc_error *err);
+	struct outcome *outcome;
 
 	/* Results, to be freed with serve_free(): */
 	struct uc_spec spec;

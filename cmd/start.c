@@ -13,12 +13,15 @@ enum { OPT_ID = 2, OPT_ALL };
 
 struct start {
 	struct selection selection;
+	struct outcome outcome;
 	bool all;
 };
 
 static const struct poptOption start_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
 	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all devices that were stopped", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -40,9 +43,9 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 }
 
 /* As it was, and where the driver was to choose it chooses again. */
-static struct uc_spec spec_of(const struct uc_device *d)
+static struct uc_spec spec_of(const struct uc_host *host, const struct uc_device *d)
 {
-	struct uc_spec spec = {0};
+	struct uc_spec spec = {.dry_run = host->dry_run};
 
 	uc_recover_spec(d, &spec);
 	if (!spec.path_asked)
@@ -53,14 +56,14 @@ static struct uc_spec spec_of(const struct uc_device *d)
 static int start_device(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
-	const struct uc_spec spec = spec_of(d);
+	const struct uc_spec spec = spec_of(host, d);
 	struct uc_target *target = NULL;
 	struct uc_added added;
 	int ret = behind_find(d, &behind, err);
 
 	/* Memory that nobody kept was given up with stop --force. */
 	if (ret == 0 && d->record.keeper.pid)
-		ret = behind_take_kept(d, behind.type, behind.config, err);
+		ret = behind_take_kept(host, d, behind.type, behind.config, err);
 	if (ret == 0)
 		ret = behind_open(behind.type, behind.config, &spec, &target, err);
 	if (ret < 0 || !target)
@@ -80,18 +83,21 @@ static int start_one(void *ctx, uint32_t id, struct uc_error *err)
 	/* With --all only those count that were stopped. */
 	if (ret < 0 && start->all &&
 	    (err->code == UC_BUSY || err->code == UC_NO_DEVICE || err->errnum == EINVAL))
-		return 0;
+		return OUTCOME_ABSENT;
 	return ret < 0 ? ret : start_device(host, &device, err);
 }
 
 static int start_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct start start = {.selection = {.host = host}};
+	struct start start = {
+		.selection = {.host = host},
+		.outcome = {.command = &start_command, .verb = "start", .done = "started"}};
 	const struct option_parser parser = {
 		.command = &start_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &start,
+		.outcome = &start.outcome,
 	};
 	int ret = close_inherited(err);
 
@@ -100,9 +106,9 @@ static int start_run(const struct uc_host *host, int argc, const char **argv, st
 	if (ret == 0)
 		ret = select_check(&start.selection, start.all, err);
 	if (ret == 0)
-		ret = select_each(&start.selection, &start_command, start_one, &start, err);
+		ret = select_each(&start.selection, &start.outcome, start_one, &start, err);
 	free(start.selection.ids);
-	return ret;
+	return outcome_end(&start.outcome, ret, err);
 }
 
 const struct command start_command = {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "cmd.h"
 
 static const char *speaker = "ublkctl";
@@ -15,6 +16,13 @@ static const char *speaker = "ublkctl";
 void speak_as(const char *name)
 {
 	speaker = name;
+}
+
+void make_printable(char *line)
+{
+	for (char *c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
 }
 
 void print_problem(const char *fmt, ...)
@@ -25,10 +33,8 @@ void print_problem(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	/* A file's name may hold anything; it stays one line, and no terminal's command. */
-	for (char *c = line; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
+	make_printable(line);
+	busy_hide();
 	fprintf(stderr, "%s: %s\n", speaker, line);
 }
 

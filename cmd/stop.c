@@ -11,6 +11,7 @@ enum { OPT_ID = 2, OPT_ALL, OPT_FORCE };
 
 struct stop {
 	struct selection selection;
+	struct outcome outcome;
 	bool all;
 	bool force;
 };
@@ -20,6 +21,8 @@ static const struct poptOption stop_options[] = {
 	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all devices that ublkctl serves", NULL},
 	{"force", '\0', POPT_ARG_NONE, NULL, OPT_FORCE,
 	 "also when in use, or when its data will be lost", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -61,33 +64,38 @@ static bool is_left_out(const struct stop *stop, uint32_t id)
 
 static int stop_one(void *ctx, uint32_t id, struct uc_error *err)
 {
-	const struct stop *stop = ctx;
+	struct stop *stop = ctx;
 	int ret;
 
 	if (is_left_out(stop, id))
-		return 0;
+		return OUTCOME_ABSENT;
 	ret = uc_stop(stop->selection.host, id, stop->force, err);
+	if (ret == OUTCOME_KEPT)
+		outcome_detail(&stop->outcome, "it is stopped already");
 	/* Gone since we listed them. */
-	return ret == -ENODEV && stop->all ? 0 : ret;
+	return ret == -ENODEV && stop->all ? OUTCOME_ABSENT : ret;
 }
 
 static int stop_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct stop stop = {.selection = {.host = host}};
+	struct stop stop = {
+		.selection = {.host = host},
+		.outcome = {.command = &stop_command, .verb = "stop", .done = "stopped"}};
 	const struct option_parser parser = {
 		.command = &stop_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &stop,
+		.outcome = &stop.outcome,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
 	if (ret == 0)
 		ret = select_check(&stop.selection, stop.all, err);
 	if (ret == 0)
-		ret = select_each(&stop.selection, &stop_command, stop_one, &stop, err);
+		ret = select_each(&stop.selection, &stop.outcome, stop_one, &stop, err);
 	free(stop.selection.ids);
-	return ret;
+	return outcome_end(&stop.outcome, ret, err);
 }
 
 const struct command stop_command = {

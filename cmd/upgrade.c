@@ -13,12 +13,15 @@ enum { OPT_ID = 2, OPT_ALL };
 
 struct upgrade {
 	struct selection selection;
+	struct outcome outcome;
 	bool all;
 };
 
 static const struct poptOption upgrade_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
 	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all devices that ublkctl serves", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
@@ -58,7 +61,7 @@ static int upgrade_device(const struct uc_host *host, const struct uc_device *d,
 			  struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
-	struct uc_spec spec = {0};
+	struct uc_spec spec = {.dry_run = host->dry_run};
 	struct uc_target *target = NULL;
 	struct uc_added added;
 	int ret = behind_find(d, &behind, err);
@@ -90,19 +93,22 @@ static int upgrade_one(void *ctx, uint32_t id, struct uc_error *err)
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
 	if (u->all && (ret == -ENODEV || (ret == 0 && is_left_out(u, &device))))
-		return 0;
+		return OUTCOME_ABSENT;
 	return ret < 0 ? ret : upgrade_device(host, &device, err);
 }
 
 static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 		       struct uc_error *err)
 {
-	struct upgrade upgrade = {.selection = {.host = host}};
+	struct upgrade upgrade = {
+		.selection = {.host = host},
+		.outcome = {.command = &upgrade_command, .verb = "upgrade", .done = "upgraded"}};
 	const struct option_parser parser = {
 		.command = &upgrade_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &upgrade,
+		.outcome = &upgrade.outcome,
 	};
 	int ret = close_inherited(err);
 
@@ -111,9 +117,9 @@ static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 	if (ret == 0)
 		ret = select_check(&upgrade.selection, upgrade.all, err);
 	if (ret == 0)
-		ret = select_each(&upgrade.selection, &upgrade_command, upgrade_one, &upgrade, err);
+		ret = select_each(&upgrade.selection, &upgrade.outcome, upgrade_one, &upgrade, err);
 	free(upgrade.selection.ids);
-	return ret;
+	return outcome_end(&upgrade.outcome, ret, err);
 }
 
 const struct command upgrade_command = {

@@ -6,6 +6,8 @@
 #include "await.h"
 #include "cleanup.h"
 #include "cmd.h"
+#include "device.h"
+#include "outcome.h"
 #include "size.h"
 
 #define MAX_TIMEOUT_S 86400
@@ -13,6 +15,7 @@
 enum { OPT_ID = 2, OPT_STATE, OPT_TIMEOUT };
 
 struct wait {
+	struct outcome outcome;
 	char *device;
 	enum uc_await_state state;
 	bool has_state;
@@ -25,6 +28,7 @@ static const struct poptOption wait_options[] = {
 	 "live|dead|quiesced|fail-io|removed"},
 	{"timeout", 't', POPT_ARG_STRING, NULL, OPT_TIMEOUT,
 	 "how long to wait (default: that of the program)", "SECONDS"},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_json_table, 0, NULL, NULL},
 	POPT_TABLEEND,
 };
 
@@ -57,14 +61,40 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
+/* Which device it is may be known only before the wait, or only after it. */
+static void find(struct wait *w, const struct uc_host *host)
+{
+	uint32_t id;
+
+	if (!*w->outcome.device.node && uc_device_parse(host, w->device, &id, NULL) == 0)
+		outcome_begin(&w->outcome, host, id);
+}
+
+static int wait_for(struct wait *w, const struct uc_host *host, struct uc_error *err)
+{
+	int ret;
+
+	w->outcome.device.id = UC_ID_ANY;
+	find(w, host);
+	ret = uc_await(host, w->device, w->state, w->timeout_ms, err);
+	find(w, host);
+	if (ret == 0 || err->code != UC_USAGE)
+		outcome_note(&w->outcome, ret < 0 ? ret : OUTCOME_KEPT, err);
+	return ret;
+}
+
 static int wait_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct wait w = {.timeout_ms = host->timeout_ms};
+	struct wait w = {
+		.outcome = {.command = &wait_command, .kept = "awaited"},
+		.timeout_ms = host->timeout_ms,
+	};
 	const struct option_parser parser = {
 		.command = &wait_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &w,
+		.outcome = &w.outcome,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
@@ -75,9 +105,9 @@ static int wait_run(const struct uc_host *host, int argc, const char **argv, str
 			      "nothing to wait for: give --state live, dead, quiesced, fail-io or "
 			      "removed");
 	if (ret == 0)
-		ret = uc_await(host, w.device, w.state, w.timeout_ms, err);
+		ret = wait_for(&w, host, err);
 	free(w.device);
-	return ret;
+	return outcome_end(&w.outcome, ret, err);
 }
 
 const struct command wait_command = {

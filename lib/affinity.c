@@ -100,19 +100,32 @@ static struct uc_cpus both(const struct uc_cpus *a, const struct uc_cpus *b)
 	return cpus;
 }
 
-int uc_affinity_set(pid_t tid, const struct uc_cpus *queue, const struct uc_cpus *allowed)
+/* Fills as much of *ret_cpus as the kernel's mask has. */
+static int get(pid_t tid, struct uc_cpus *ret_cpus)
 {
-	struct uc_cpus wanted = {0};
+	*ret_cpus = (struct uc_cpus){0};
+	return sched_getaffinity(tid, sizeof(*ret_cpus), (cpu_set_t *)ret_cpus) < 0 ? -errno : 0;
+}
 
-	if (uc_cpus_is_empty(allowed)) {
-		/* Fills as much as the kernel's mask has. */
-		if (sched_getaffinity(tid, sizeof(wanted), (cpu_set_t *)&wanted) < 0)
-			return -errno;
-		wanted = both(&wanted, queue);
-	} else {
-		wanted = both(allowed, queue);
-		if (uc_cpus_is_empty(&wanted))
-			wanted = *allowed;
-	}
-	return sched_setaffinity(tid, sizeof(wanted), (const cpu_set_t *)&wanted) < 0 ? -errno : 0;
+int uc_affinity_set(pid_t tid, const struct uc_cpus *queue, const struct uc_cpus *allowed,
+		    bool dry_run)
+{
+	/* What the kernel makes of it only the kernel can tell. */
+	const pid_t moved = dry_run ? 0 : tid;
+	struct uc_cpus before;
+	struct uc_cpus after;
+	struct uc_cpus wanted;
+	int ret = get(tid, &before);
+
+	if (ret < 0)
+		return ret;
+	wanted = both(uc_cpus_is_empty(allowed) ? &before : allowed, queue);
+	if (uc_cpus_is_empty(&wanted) && !uc_cpus_is_empty(allowed))
+		wanted = *allowed;
+	if (sched_setaffinity(moved, sizeof(wanted), (const cpu_set_t *)&wanted) < 0)
+		return -errno;
+	ret = get(moved, &after);
+	if (ret < 0)
+		return ret;
+	return memcmp(&before, &after, sizeof(before)) == 0 ? UC_AFFINITY_SAME : 0;
 }

@@ -27,9 +27,12 @@ bool uc_cpus_is_empty(const struct uc_cpus *cpus);
 
 /*
  * Lets a thread run on those of the queue's CPUs that are in `allowed`, or on all of `allowed` if
- * none is. Empty `allowed`: on those that the thread may use already. A negative errno if the
- * kernel lets it run on none of them.
+ * none is. Empty `allowed`: on those that the thread may use already. UC_AFFINITY_SAME: that is so
+ * already. A negative errno if the kernel lets it run on none of them. With `dry_run` this process
+ * is moved instead, which then has to end soon.
  */
-int uc_affinity_set(pid_t tid, const struct uc_cpus *queue, const struct uc_cpus *allowed);
+int uc_affinity_set(pid_t tid, const struct uc_cpus *queue, const struct uc_cpus *allowed,
+		    bool dry_run);
+#define UC_AFFINITY_SAME 1
 
 #endif

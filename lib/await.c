@@ -11,6 +11,7 @@
 #include "deadline.h"
 #include "device.h"
 #include "node.h"
+#include "progress.h"
 #include "watch.h"
 
 static const struct {
@@ -147,8 +148,12 @@ static int look(struct await *a, struct uc_error *err)
 
 static int wait_for(struct await *a, struct uc_watch *watch, struct uc_error *err)
 {
+	uc_auto_progress struct uc_progress progress;
 	bool watched = false;
 	int ret;
+
+	uc_progress_begin(&progress, a->deadline, "waiting for '%.64s' to be %s", a->text,
+			  states[a->want].name);
 
 	while ((ret = look(a, err)) == 0) {
 		const unsigned left = uc_left_ms(a->deadline);
@@ -163,6 +168,7 @@ static int wait_for(struct await *a, struct uc_watch *watch, struct uc_error *er
 			ret = uc_watch_step(watch, (int)left, err);
 		if (ret < 0)
 			return ret;
+		uc_progress_tick();
 		watched = a->found;
 	}
 	return ret < 0 ? ret : 0;

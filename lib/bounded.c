@@ -14,6 +14,7 @@
 #include "deadline.h"
 #include "isolate.h"
 #include "proc.h"
+#include "progress.h"
 
 #define RET_MAX 2048
 #define REAP_MS 200
@@ -47,7 +48,7 @@ static int await_answer(int fd, struct answer *answer, unsigned timeout_ms)
 	int ret;
 
 	do {
-		ret = poll(&poll_fd, 1, (int)uc_left_ms(deadline));
+		ret = uc_progress_poll(&poll_fd, 1, (int)uc_left_ms(deadline));
 	} while (ret < 0 && errno == EINTR);
 	if (ret == 0)
 		return -ETIMEDOUT;

@@ -43,6 +43,7 @@ _Static_assert(offsetof(struct uc_ctrl, payload) == offsetof(struct uc_ctrl, pat
 /* One row per command: its name in messages, and what its special answers mean. */
 struct command {
 	uint32_t op;
+	bool asks; /* and changes nothing */
 	const char *name;
 	struct {
 		int errnum;
@@ -53,6 +54,7 @@ struct command {
 
 static const struct command get_features = {
 	.op = UBLK_U_CMD_GET_FEATURES,
+	.asks = true,
 	.name = "GET_FEATURES",
 	.meaning = {{EOPNOTSUPP, UC_UNSUPPORTED,
 		     "the driver is older than Linux 6.5; update the kernel"}},
@@ -65,9 +67,11 @@ static const struct command add_dev = {
 		     "the driver refused this mix of queues, depth and features"},
 		    {ENOSPC, UC_FAILED, "no device id is free; delete unused devices"}},
 };
-static const struct command get_dev_info = {.op = UBLK_U_CMD_GET_DEV_INFO, .name = "GET_DEV_INFO"};
+static const struct command get_dev_info = {
+	.op = UBLK_U_CMD_GET_DEV_INFO, .asks = true, .name = "GET_DEV_INFO"};
 static const struct command get_dev_info2 = {
 	.op = UBLK_U_CMD_GET_DEV_INFO2,
+	.asks = true,
 	.name = "GET_DEV_INFO2",
 	.meaning = {{ENOENT, UC_FAILED, "its ublkcN is not in this /dev"}},
 };
@@ -77,7 +81,8 @@ static const struct command set_params = {
 	.meaning = {{EACCES, UC_FAILED, "the device is already started"},
 		    {EINVAL, UC_FAILED, "the driver refused the block sizes or limits"}},
 };
-static const struct command get_params = {.op = UBLK_U_CMD_GET_PARAMS, .name = "GET_PARAMS"};
+static const struct command get_params = {
+	.op = UBLK_U_CMD_GET_PARAMS, .asks = true, .name = "GET_PARAMS"};
 static const struct command start_dev = {
 	.op = UBLK_U_CMD_START_DEV,
 	.name = "START_DEV",
@@ -92,8 +97,8 @@ static const struct command try_stop_dev = {
 static const struct command del_dev = {.op = UBLK_U_CMD_DEL_DEV, .name = "DEL_DEV"};
 static const struct command del_dev_async = {.op = UBLK_U_CMD_DEL_DEV_ASYNC,
 					     .name = "DEL_DEV_ASYNC"};
-static const struct command get_queue_affinity = {.op = UBLK_U_CMD_GET_QUEUE_AFFINITY,
-						  .name = "GET_QUEUE_AFFINITY"};
+static const struct command get_queue_affinity = {
+	.op = UBLK_U_CMD_GET_QUEUE_AFFINITY, .asks = true, .name = "GET_QUEUE_AFFINITY"};
 static const struct command start_user_recovery = {
 	.op = UBLK_U_CMD_START_USER_RECOVERY,
 	.name = "START_USER_RECOVERY",
@@ -184,6 +189,9 @@ static int call(struct uc_ctrl *ctrl, const struct command *k, const struct ublk
 	int res = -ETIMEDOUT;
 	unsigned left;
 
+	/* Whoever comes here has missed a check; better nothing is done than something. */
+	if (ctrl->host->dry_run && !k->asks)
+		return uc_fail(err, UC_FAILED, EROFS, "%s is not for a dry run", k->name);
 	while (!ctrl->stuck && (left = uc_left_ms(deadline)) > 0) {
 		res = ctrl->host->transport->ctrl_call(ctrl->conn, k->op, cmd, left);
 		if (res != -EINTR)
@@ -351,6 +359,25 @@ int uc_ctrl_add_dev(struct uc_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info, st
 	*info = ctrl->payload.info;
 	know(ctrl, info);
 	return 0;
+}
+
+int uc_ctrl_check_add(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+{
+	const struct uc_host *host = ctrl->host;
+	struct ublksrv_ctrl_dev_info info;
+	uc_auto_free uint32_t *ids = NULL;
+	struct uc_cause cause;
+	size_t count = 0;
+	const int ret = id == UC_ID_ANY ? -ENODEV : uc_ctrl_get_dev_info(ctrl, id, &info, NULL);
+
+	/* Other users' count, too, but which of all devices are theirs is not told. */
+	(void)uc_device_ids(host, &ids, &count, NULL);
+	if (host->unprivileged && uc_cause_ublks_max(host, count, &cause))
+		return explain(ctrl, &add_dev, id, EACCES, err);
+	/* Another user's has the id, too. */
+	return ret == 0 || ret == -EACCES || ret == -EPERM
+		       ? explain(ctrl, &add_dev, id, EEXIST, err)
+		       : 0;
 }
 
 int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,

@@ -36,6 +36,9 @@ int uc_ctrl_get_features(struct uc_ctrl *ctrl, uint64_t *ret_features, struct uc
 /* *info goes in as asked and comes back as granted: the driver negotiates silently. */
 int uc_ctrl_add_dev(struct uc_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info, struct uc_error *err);
 
+/* Whether it would be refused, as far as that can be told without trying. UC_ID_ANY: any id. */
+int uc_ctrl_check_add(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err);
+
 /* Never blocks in the driver. */
 int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
 			 struct uc_error *err);

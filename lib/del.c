@@ -8,6 +8,7 @@
 #include "lazy.h"
 #include "manage.h"
 #include "node.h"
+#include "progress.h"
 #include "stop.h"
 
 struct request {
@@ -76,6 +77,8 @@ static bool remove_record(const struct uc_host *host, uint32_t id)
 
 	if (uc_record_load(host, id, &record) < 0 || !record.stopped.is)
 		return false;
+	if (host->dry_run)
+		return true;
 	uc_record_remove(host, id);
 	uc_keeper_end(&record.keeper);
 	return true;
@@ -85,14 +88,19 @@ int uc_del(const struct uc_host *host, uint32_t id, bool force, struct uc_error 
 {
 	const struct uc_host mine = host->deadline ? *host : uc_host_within(host, host->timeout_ms);
 	struct uc_device device = {0};
-	int ret = get(&mine, id, &device, err);
+	uc_auto_progress struct uc_progress progress;
+	int ret;
 
+	uc_progress_begin(&progress, uc_host_deadline(&mine), "waiting for device %u to be gone",
+			  id);
+	ret = get(&mine, id, &device, err);
 	if (ret == -ENODEV && remove_record(host, id))
 		return 0;
 	if (ret == 0 && !force)
 		ret = uc_inuse_check(&mine, &device, err);
-	if (ret == 0)
-		ret = uc_stop_device(&mine, &device, force, err);
+	if (ret < 0 || host->dry_run)
+		return ret;
+	ret = uc_stop_device(&mine, &device, force, err);
 	if (ret == 0)
 		ret = remove_stopped(&mine, &device, !force, err);
 	if (ret < 0)
@@ -107,11 +115,15 @@ int uc_del_lazy(const struct uc_host *host, uint32_t id, bool force, struct uc_e
 {
 	const struct uc_host mine = host->deadline ? *host : uc_host_within(host, host->timeout_ms);
 	struct uc_device device = {0};
-	int ret = get(&mine, id, &device, err);
+	uc_auto_progress struct uc_progress progress;
+	int ret;
 
+	uc_progress_begin(&progress, uc_host_deadline(&mine), "waiting for device %u to be stopped",
+			  id);
+	ret = get(&mine, id, &device, err);
 	if (ret == -ENODEV && remove_record(host, id))
 		return 0;
-	if (ret < 0)
+	if (ret < 0 || host->dry_run)
 		return ret;
 	if (!force && uc_inuse_look(&mine, &device, NULL) == -EBUSY)
 		return uc_lazy_start(&mine, &device, err);

@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "name.h"
 #include "node.h"
+#include "progress.h"
 
 const char *uc_device_state_name(unsigned state)
 {
@@ -187,7 +188,10 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 		     struct uc_error *err)
 {
 	struct params_request request = {host, id};
+	uc_auto_progress struct uc_progress progress;
 
+	uc_progress_begin(&progress, uc_host_deadline(host),
+			  "waiting for the parameters of device %u", id);
 	return uc_bounded(read_params, &request, ret_params, sizeof(*ret_params),
 			  uc_host_left_ms(host) + UC_MARGIN_MS, "reading the parameters", err);
 }

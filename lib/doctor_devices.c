@@ -109,16 +109,18 @@ static void tell(void *ctx, const struct uc_gc_item *item)
 	uc_found(l->visit, UC_VERDICT_WARNING, &cause);
 }
 
-/* What gc would do. It locks the directory of records, which it would make. */
+/* What gc would do. */
 void uc_check_leftovers(struct visit *v)
 {
 	struct leftovers l = {.visit = v};
-	const struct uc_gc_options options = {.dry_run = true, .tell = tell, .ctx = &l};
+	struct uc_host host = *v->host;
+	const struct uc_gc_options options = {.tell = tell, .ctx = &l};
 	struct uc_error err = {0};
 
+	host.dry_run = true;
 	if (!v->ctrl || access(v->host->run_dir, W_OK) < 0)
 		return;
-	if (uc_gc(v->host, &options, &err) < 0)
+	if (uc_gc(&host, &options, &err) < 0)
 		uc_found_text(v, UC_VERDICT_WARNING, "%.255s", err.text);
 	else if (l.count == 0)
 		uc_found_text(v, UC_VERDICT_OK, "nothing is left of what died");

@@ -2,6 +2,7 @@
 #include "gc.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include "manage.h"
 #include "node.h"
 #include "proc.h"
+#include "progress.h"
 #include "recover.h"
 
 /* How long a process that was asked to end may take for it. */
@@ -113,7 +115,7 @@ static void remove_device(struct gc *gc, const struct uc_device *d, struct uc_gc
 {
 	struct uc_error err = {0};
 
-	if (gc->options->dry_run)
+	if (gc->host->dry_run)
 		tell(gc, item, UC_GC_REMOVE);
 	/* What is dead gives its users nothing but errors already. */
 	else if (uc_del(gc->host, d->info.dev_id, true, &err) < 0 && err.code != UC_NO_DEVICE)
@@ -149,9 +151,11 @@ static void look_at_device(struct gc *gc, uint32_t id)
 static bool ends(int pidfd, int signal)
 {
 	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	uc_auto_progress struct uc_progress progress;
 
+	uc_progress_begin(&progress, uc_deadline(GRACE_MS), "waiting for a process to end");
 	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0 &&
-	       poll(&gone, 1, GRACE_MS) > 0;
+	       uc_progress_poll(&gone, 1, GRACE_MS) > 0;
 }
 
 /* Whether the process has to do with a device that there is, whatever a stray record says. */
@@ -180,7 +184,7 @@ static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *wh
 	uc_proc_name(pid, name, sizeof(name));
 	snprintf(item.what, sizeof(item.what), "process %d (%s)", pid, name);
 	snprintf(item.why, sizeof(item.why), "%s", why);
-	if (gc->options->dry_run) {
+	if (gc->host->dry_run) {
 		tell(gc, &item, UC_GC_REMOVE);
 	} else if (ends(pidfd, SIGTERM) || ends(pidfd, SIGKILL)) {
 		tell(gc, &item, UC_GC_REMOVED);
@@ -260,7 +264,7 @@ static void look_at_file(struct gc *gc, const char *name)
 		end_processes(gc, id);
 	snprintf(item.what, sizeof(item.what), "%s/%.32s", gc->host->run_dir, name);
 	snprintf(item.why, sizeof(item.why), "%s", why);
-	if (gc->options->dry_run) {
+	if (gc->host->dry_run) {
 		tell(gc, &item, UC_GC_REMOVE);
 	} else if (unlink(item.what) < 0 && errno != ENOENT) {
 		(void)uc_fail_errno(&err, errno, "%s cannot be removed", item.what);
@@ -272,11 +276,15 @@ static void look_at_file(struct gc *gc, const char *name)
 
 static void look_at_files(struct gc *gc)
 {
-	uc_auto_dir DIR *dir = opendir(gc->host->run_dir);
-	const struct dirent *entry;
+	struct dirent **files = NULL;
+	/* By id: numbers in the names are compared as such. */
+	const int count = scandir(gc->host->run_dir, &files, NULL, versionsort);
 
-	while (dir && (entry = readdir(dir)))
-		look_at_file(gc, entry->d_name);
+	for (int i = 0; i < count; i++) {
+		look_at_file(gc, files[i]->d_name);
+		free(files[i]);
+	}
+	free(files);
 }
 
 int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struct uc_error *err)

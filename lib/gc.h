@@ -30,7 +30,6 @@ struct uc_gc_item {
 };
 
 struct uc_gc_options {
-	bool dry_run;
 	bool all_owners; /* devices of other programs, too */
 	/* Called for each thing found, with what was done about it. */
 	void (*tell)(void *ctx, const struct uc_gc_item *item);
@@ -38,9 +37,9 @@ struct uc_gc_options {
 };
 
 /*
- * Looks for all that, and removes it unless dry_run. What is alive, what can be recovered and what
- * is in the making is left alone. While it looks no device is made: `add` waits. The last failure
- * to remove something is in *err.
+ * Looks for all that, and removes it unless host->dry_run. What is alive, what can be recovered and
+ * what is in the making is left alone. While it looks no device is made: `add` waits. The last
+ * failure to remove something is in *err.
  */
 int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struct uc_error *err);
 

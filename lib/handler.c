@@ -21,6 +21,7 @@
 #include "device.h"
 #include "isolate.h"
 #include "log.h"
+#include "progress.h"
 
 /* How long a handler that shall go may take to do so by itself. */
 #define GRACE_MS 1000
@@ -81,7 +82,7 @@ static int await_message(int pipe_fd, int signal_fd, uint64_t deadline,
 	};
 
 	for (;;) {
-		int ret = poll(fds, 2, (int)uc_left_ms(deadline));
+		int ret = uc_progress_poll(fds, 2, (int)uc_left_ms(deadline));
 
 		if (ret == 0)
 			return -ETIMEDOUT;
@@ -108,6 +109,7 @@ static void reap(pid_t pid, uint64_t deadline)
 			(void)waitpid(pid, NULL, WNOHANG);
 			return;
 		}
+		uc_progress_tick();
 		uc_sleep_ms(2);
 	}
 }
@@ -209,7 +211,15 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 	/* It has the same time, and takes back what it has begun before it says so. */
 	const unsigned bound = uc_host_left_ms(host) + UC_TIDY_MS + UC_MARGIN_MS;
 	struct ready_message message = {0};
-	int ret = await_message(pipe_fd, signal_fd, uc_deadline(bound), &message);
+	uc_auto_progress struct uc_progress progress;
+	int ret;
+
+	if (stays(args))
+		uc_progress_begin(&progress, uc_deadline(bound),
+				  "waiting for a handler of device %u", args->spec->id);
+	else
+		uc_progress_begin(&progress, uc_deadline(bound), "waiting for the new device");
+	ret = await_message(pipe_fd, signal_fd, uc_deadline(bound), &message);
 
 	if (ret == 0 && message.up) {
 		*ret_added = message.added;
@@ -241,8 +251,11 @@ int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_a
 	uc_auto_close int pipe_fd = -1;
 	int fds[2];
 	pid_t pid;
-	int ret = uc_handler_block_signals(&signal_fd, err);
+	int ret;
 
+	if (host.dry_run)
+		return uc_server_check(args, ret_added, err);
+	ret = uc_handler_block_signals(&signal_fd, err);
 	if (ret < 0)
 		return ret;
 	if (pipe2(fds, O_CLOEXEC) < 0)

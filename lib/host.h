@@ -17,6 +17,7 @@ struct uc_host {
 	const char *sys_dir;    /* /sys */
 	const char *run_dir;    /* our records; nobody else writes there. "": there is none */
 	const char *no_run_dir; /* then: why */
+	bool dry_run;           /* nothing is to be changed: checks alone */
 	bool unprivileged;      /* the driver takes us for a plain user, whatever our uid */
 	const char *root;       /* before all other paths, as /proc/config.gz; NULL: nothing */
 	const struct uc_transport *transport;

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "mounts.h"
 #include "proc.h"
+#include "progress.h"
 
 /* How long an opener may need to look at a new device and go. */
 #define PASSING_OPENER_MS 3000
@@ -227,12 +228,16 @@ int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, s
 	const unsigned left = uc_host_left_ms(host);
 	const uint64_t deadline =
 		uc_deadline(left / 2 < PASSING_OPENER_MS ? left / 2 : PASSING_OPENER_MS);
+	uc_auto_progress struct uc_progress progress;
 	int ret;
 
+	uc_progress_begin(&progress, deadline, "waiting for who has just opened %s", device->node);
 	if (!device->has_node)
 		return 0;
-	while ((ret = look(host, device, err)) == -MAY_PASS && uc_left_ms(deadline) > 0)
+	while ((ret = look(host, device, err)) == -MAY_PASS && uc_left_ms(deadline) > 0) {
+		uc_progress_tick();
 		uc_sleep_ms(50);
+	}
 	return ret == 0 ? 0 : -EBUSY;
 }
 

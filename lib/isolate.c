@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "progress.h"
 
 static bool has_own_mounts;
 
@@ -27,6 +28,8 @@ int uc_isolate_stdio(struct uc_error *err)
 	}
 	if (fd > 2)
 		close(fd);
+	/* Nobody is left to be told. */
+	uc_progress_to(NULL);
 	(void)setsid();
 	(void)umask(022);
 	return 0;

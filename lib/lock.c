@@ -10,6 +10,7 @@
 #include "ctrl.h"
 #include "deadline.h"
 #include "proc.h"
+#include "progress.h"
 #include "record.h"
 
 #define LOOK_MS 10
@@ -54,17 +55,23 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 {
 	const uint64_t deadline = uc_deadline(wait_ms);
 	struct flock lock = byte_of(id, type);
+	uc_auto_progress struct uc_progress progress;
 	char path[512];
-	int ret = uc_record_prepare(host, err);
+	int ret;
 	int fd;
 
+	uc_progress_begin(&progress, deadline, "waiting for another process that makes devices");
+	ret = uc_record_prepare(host, err);
 	if (ret < 0)
 		return ret;
 	snprintf(path, sizeof(path), "%s/.lock%s", host->run_dir,
 		 id == NAMES    ? "-names"
 		 : id == MAKING ? "-making"
 				: "");
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (host->dry_run ? 0 : O_CREAT), 0600);
+	/* Nobody has ever had it. */
+	if (fd < 0 && errno == ENOENT && host->dry_run)
+		return 0;
 	if (fd < 0)
 		return uc_fail_open(err, host, path, errno);
 	while (fcntl(fd, F_SETLK, &lock) < 0) {
@@ -76,6 +83,7 @@ static int take(const struct uc_host *host, uint32_t id, short type, unsigned wa
 			close(fd);
 			return ret;
 		}
+		uc_progress_tick();
 		uc_sleep_ms(LOOK_MS);
 	}
 	*ret_fd = fd;

@@ -9,7 +9,13 @@
 #include "spec.h"
 #include "target.h"
 
-/* The life of a device as a command sees it. */
+/*
+ * The life of a device as a command sees it. With host->dry_run each of these does the same checks,
+ * changes nothing, and returns what it would have, as far as that can be told.
+ */
+
+/* A result of what had nothing to change. */
+#define UC_AS_IT_WAS 1
 
 /*
  * Makes a device in a handler process of its own and returns when its node reads. On failure
@@ -75,7 +81,7 @@ int uc_del_lazy(const struct uc_host *host, uint32_t id, bool force, struct uc_e
 /*
  * Takes the block device and the handler away, and notes in the record that this was meant. The id
  * stays taken. Without `force` a device in use is refused (UC_BUSY), and one whose data would be
- * lost (UC_FAILED). One that is stopped already is fine.
+ * lost (UC_FAILED). UC_AS_IT_WAS: it is stopped already.
  */
 int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err);
 
@@ -106,7 +112,7 @@ int uc_resize(const struct uc_host *host, const struct uc_device *device, uint64
 
 /*
  * Moves the threads of a running device to those CPUs of their queues that are among `cpus`, or
- * to all of `cpus` if none is.
+ * to all of `cpus` if none is. UC_AS_IT_WAS: that is where they are.
  */
 int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *cpus,
 		struct uc_error *err);

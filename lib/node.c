@@ -11,6 +11,7 @@
 #include "cause.h"
 #include "cleanup.h"
 #include "deadline.h"
+#include "progress.h"
 #include "uevent.h"
 
 /* How often a condition is looked at when no event comes. */
@@ -51,6 +52,7 @@ static int await(const struct uc_host *host, struct wait *w)
 		if (!events)
 			events = uc_uevent_open();
 		uc_uevent_wait(events, left < LOOK_MS ? left : LOOK_MS);
+		uc_progress_tick();
 	}
 	uc_uevent_close(events);
 	return ret;

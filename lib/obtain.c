@@ -118,11 +118,9 @@ static uint64_t wanted_flags(const struct uc_obtained *dev, uint64_t features)
 	       (spec->unprivileged ? UBLK_F_UNPRIVILEGED_DEV : 0) | UBLK_F_CMD_IOCTL_ENCODE;
 }
 
-static int add_device(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+static void ask_for(struct uc_obtained *dev, uint64_t features)
 {
 	const struct uc_spec *spec = dev->args->spec;
-	struct ublk_params params;
-	int ret;
 
 	dev->info = (struct ublksrv_ctrl_dev_info){
 		.dev_id = spec->id,
@@ -132,6 +130,55 @@ static int add_device(struct uc_obtained *dev, uint64_t features, struct uc_erro
 		.flags = wanted_flags(dev, features),
 		.ublksrv_flags = dev->args->cookie,
 	};
+}
+
+/* CPUs that there can be; 0: that is not known. */
+static unsigned count_cpus(const struct uc_host *host)
+{
+	uc_auto_file FILE *file = NULL;
+	char path[512];
+	unsigned last;
+
+	snprintf(path, sizeof(path), "%s/devices/system/cpu/possible", host->sys_dir);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	return fscanf(file, "0-%u", &last) == 1 ? last + 1 : 1;
+}
+
+/* What the driver makes of dev->info, as ublk_ctrl_add_dev() does. */
+static void expect_grant(struct uc_obtained *dev, uint64_t features)
+{
+	struct ublksrv_ctrl_dev_info *info = &dev->info;
+	const unsigned cpus = count_cpus(dev->host);
+
+	/* It gives this to all without being asked. */
+	info->flags = (info->flags & features) | (features & UBLK_F_PER_IO_DAEMON);
+	if (dev->args->spec->unprivileged)
+		info->flags &= ~uc_recovery_flags(uc_recovery_of(info->flags));
+	/* Before 6.5 nothing is known, and it is taken by its grants. */
+	info->flags |= dev->path->flags;
+	if (cpus && info->nr_hw_queues > cpus)
+		info->nr_hw_queues = (uint16_t)cpus;
+}
+
+static int check_add(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+{
+	int ret = dev->args->restart ? 0 : uc_ctrl_check_add(dev->ctrl, dev->args->spec->id, err);
+
+	if (ret < 0)
+		return ret;
+	ask_for(dev, features);
+	expect_grant(dev, features);
+	return compare_granted(dev, err);
+}
+
+static int add_device(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+{
+	struct ublk_params params;
+	int ret;
+
+	ask_for(dev, features);
 	ret = uc_ctrl_add_dev(dev->ctrl, &dev->info, err);
 	if (ret < 0)
 		return ret;
@@ -186,6 +233,8 @@ static int make_device(struct uc_obtained *dev, struct uc_error *err)
 
 	if (ret == 0 && dev->path->shared)
 		ret = uc_shared_open(dev->args->spec->shared_memory, &dev->shared, err);
+	if (ret == 0 && dev->host->dry_run)
+		return check_add(dev, features, err);
 	if (ret == 0 && dev->args->restart)
 		ret = make_way(dev, err);
 	return ret < 0 ? ret : add_device(dev, features, err);
@@ -268,6 +317,8 @@ static int take_over(struct uc_obtained *dev, struct uc_error *err)
 		ret = check_threads(dev, err);
 	if (ret == 0)
 		ret = check_size(dev, err);
+	if (ret == 0 && dev->host->dry_run)
+		return uc_recover_check(dev->ctrl, &dev->info, known ? &record : NULL, err);
 	if (ret == 0)
 		ret = uc_recover_begin(dev->host, dev->ctrl, id, known ? &record : NULL, &dev->info,
 				       err);

@@ -27,7 +27,7 @@ struct uc_obtained {
 /*
  * Gets a device out of the driver, up to where this process may open its ublkcN and fetch: a new
  * one, one that was stopped made anew, or one that has lost its handler. After a failure, what was
- * made is still there, as *dev says.
+ * made is still there, as *dev says. With host->dry_run nothing is: dev->info is what is expected.
  */
 int uc_obtain(struct uc_obtained *dev, struct uc_error *err);
 

@@ -10,6 +10,7 @@
 #include "node.h"
 #include "path.h"
 #include "proc.h"
+#include "progress.h"
 
 /* How often the driver is asked. */
 #define LOOK_MS 10
@@ -103,8 +104,11 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
 	const uint64_t deadline = uc_host_deadline(host);
+	uc_auto_progress struct uc_progress progress;
 	struct ublksrv_ctrl_dev_info info;
 
+	uc_progress_begin(&progress, deadline,
+			  "waiting for the driver to let go of the old handler of device %u", id);
 	for (;;) {
 		int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
 
@@ -122,6 +126,7 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 				       "the driver did not let go of the old handler of device %u "
 				       "within %u ms; see dmesg",
 				       id, host->timeout_ms);
+		uc_progress_tick();
 		uc_sleep_ms(LOOK_MS);
 	}
 }
@@ -131,8 +136,8 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
  * one: after a recovery that died with some queues ready and others not, it crashes the kernel.
  * (ublk_queue_reinit() in 6.12. With one queue it refuses instead, and nothing is wrong.)
  */
-static int check_cut_short(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *info,
-			   const struct uc_record *record, struct uc_error *err)
+int uc_recover_check(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *info,
+		     const struct uc_record *record, struct uc_error *err)
 {
 	uint64_t features = 0;
 
@@ -154,7 +159,7 @@ int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 	int ret = uc_recover_await(host, ctrl, id, ret_info, err);
 
 	if (ret == 0)
-		ret = check_cut_short(ctrl, ret_info, record, err);
+		ret = uc_recover_check(ctrl, ret_info, record, err);
 	if (ret < 0)
 		return ret;
 	/* EBUSY: the files of the dead handler are not released yet. */

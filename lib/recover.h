@@ -22,9 +22,15 @@ bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_
 void uc_recover_spec(const struct uc_device *device, struct uc_spec *spec);
 
 /*
+ * Whether this kernel survives it. `record` is what is known of the device, or NULL: old kernels do
+ * not if an earlier recovery did not come to its end.
+ */
+int uc_recover_check(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *info,
+		     const struct uc_record *record, struct uc_error *err);
+
+/*
  * The driver's START_USER_RECOVERY: from now on this process may open ublkcN and fetch.
- * `record` is what is known of the device, or NULL: that an earlier recovery did not come to its
- * end is something that old kernels do not survive.
+ * See uc_recover_check() for `record`.
  */
 int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,

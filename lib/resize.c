@@ -5,6 +5,7 @@
 
 #include "bounded.h"
 #include "manage.h"
+#include "progress.h"
 
 struct request {
 	const struct uc_host *host;
@@ -45,9 +46,14 @@ int uc_resize(const struct uc_host *host, const struct uc_device *device, uint64
 	      struct uc_error *err)
 {
 	struct request r = {host, device->info.dev_id, size};
+	uc_auto_progress struct uc_progress progress;
 	uint64_t now;
-	int ret = uc_bounded(update, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
-			     "resizing the device", err);
+	int ret;
+
+	uc_progress_begin(&progress, uc_host_deadline(host),
+			  "waiting for device %u to have its new size", r.id);
+	ret = uc_bounded(update, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
+			 "resizing the device", err);
 
 	if (ret < 0)
 		return ret;

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "node.h"
 #include "obtain.h"
+#include "progress.h"
 #include "queue.h"
 #include "record.h"
 
@@ -381,6 +382,27 @@ static void restore_stopped(const struct server *s, struct uc_record *record)
 		       record->id);
 }
 
+int uc_server_check(const struct uc_server_args *args, struct uc_added *ret_added,
+		    struct uc_error *err)
+{
+	struct uc_obtained dev = {.args = args, .host = args->host};
+	int ret = uc_ctrl_open(args->host, &dev.ctrl, err);
+
+	if (ret == 0)
+		ret = uc_record_prepare(args->host, err);
+	if (ret == 0)
+		ret = uc_obtain(&dev, err);
+	if (ret == 0) {
+		*ret_added = (struct uc_added){.info = dev.info};
+		uc_node_block_path(args->host, dev.info.dev_id, ret_added->node,
+				   sizeof(ret_added->node));
+		snprintf(ret_added->data_path, sizeof(ret_added->data_path), "%s", dev.path->name);
+	}
+	uc_shared_close(&dev.shared);
+	uc_ctrl_close(dev.ctrl);
+	return ret;
+}
+
 int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 {
 	struct server s = {
@@ -424,6 +446,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	else
 		s.host = uc_host_within(&s.host, UC_TIDY_MS);
 	if (ret == 0) {
+		uc_progress_to(NULL);
 		delete = await_end(&s);
 		uc_log(LOG_NOTICE, "device %u: %s", s.dev.info.dev_id,
 		       delete ? "stopping on a signal" : "stopped");

@@ -44,4 +44,8 @@ struct uc_server_args {
  */
 int uc_server_run(const struct uc_server_args *args, struct uc_error *err);
 
+/* What it would look at before it changes anything, and what would come of it. */
+int uc_server_check(const struct uc_server_args *args, struct uc_added *ret_added,
+		    struct uc_error *err);
+
 #endif

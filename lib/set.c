@@ -25,7 +25,8 @@ static int read_threads(const struct uc_host *host, const struct uc_device *d,
 	return 0;
 }
 
-static int set_thread(struct uc_ctrl *ctrl, const struct uc_device *d,
+/* UC_AFFINITY_SAME: it is there already. */
+static int set_thread(const struct uc_host *host, struct uc_ctrl *ctrl, const struct uc_device *d,
 		      const struct uc_thread_stats *thread, const struct uc_cpus *cpus,
 		      struct uc_error *err)
 {
@@ -40,11 +41,11 @@ static int set_thread(struct uc_ctrl *ctrl, const struct uc_device *d,
 	ret = uc_ctrl_get_queue_affinity(ctrl, id, (uint16_t)thread->qid, &queue, err);
 	if (ret < 0)
 		return ret;
-	ret = uc_affinity_set(tid, &queue, cpus);
+	ret = uc_affinity_set(tid, &queue, cpus, host->dry_run);
 	if (ret == -EINVAL)
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "--cpus: the handler of device %u may use none of these CPUs", id);
-	return ret < 0 ? uc_fail_errno(err, -ret, "thread %d of device %u", tid, id) : 0;
+	return ret < 0 ? uc_fail_errno(err, -ret, "thread %d of device %u", tid, id) : ret;
 }
 
 int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *cpus,
@@ -53,6 +54,7 @@ int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *c
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	uc_auto_free struct uc_stats *stats = NULL;
 	struct uc_device device = {0};
+	bool moved = false;
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
 	if (ret == 0)
@@ -61,7 +63,11 @@ int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *c
 		ret = read_threads(host, &device, &stats, err);
 	if (ret < 0 || !stats)
 		return ret;
-	for (size_t i = 0; ret == 0 && i < stats->nr_threads; i++)
-		ret = set_thread(ctrl, &device, &stats->threads[i], cpus, err);
-	return ret;
+	for (size_t i = 0; ret >= 0 && i < stats->nr_threads; i++) {
+		ret = set_thread(host, ctrl, &device, &stats->threads[i], cpus, err);
+		moved |= ret == 0;
+	}
+	if (ret < 0)
+		return ret;
+	return moved ? 0 : UC_AS_IT_WAS;
 }

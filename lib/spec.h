@@ -31,6 +31,7 @@ struct uc_spec {
 	bool foreground;
 	bool respawn;      /* a handler that dies is replaced */
 	bool unprivileged; /* a plain user's */
+	bool dry_run;      /* nothing is to be made: the target is opened to see that it can be */
 	enum uc_recovery recovery;
 	struct uc_cpus cpus;        /* that the threads may use; empty: any */
 	const struct uc_path *path; /* NULL: the best that the driver has for the target's data */

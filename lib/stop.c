@@ -18,6 +18,7 @@
 #include "manage.h"
 #include "node.h"
 #include "proc.h"
+#include "progress.h"
 
 struct request {
 	const struct uc_host *host;
@@ -92,7 +93,7 @@ static bool await_server(const struct server *server, unsigned timeout_ms)
 {
 	struct pollfd gone = {.fd = server->pidfd, .events = POLLIN};
 
-	return server->pidfd < 0 || poll(&gone, 1, (int)timeout_ms) > 0;
+	return server->pidfd < 0 || uc_progress_poll(&gone, 1, (int)timeout_ms) > 0;
 }
 
 static bool kill_server(const struct uc_host *host, const struct server *server)
@@ -210,9 +211,12 @@ int uc_stop_await(const struct uc_host *host, const struct uc_device *device, st
 {
 	const uint32_t id = device->info.dev_id;
 	char where[UC_WHERE_MAX];
+	uc_auto_progress struct uc_progress progress;
 	struct server server;
 	int ret = 0;
 
+	uc_progress_begin(&progress, uc_host_deadline(host),
+			  "waiting for the handler that device %u had to end", id);
 	open_server(host, device, &server);
 	if (!await_server(&server, uc_host_left_ms(host))) {
 		(void)uc_proc_where(server.pid, where, sizeof(where));
@@ -274,9 +278,13 @@ int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	uc_auto_close int lock_fd = -1;
+	uc_auto_progress struct uc_progress progress;
 	struct uc_device device = {0};
-	int ret = uc_ctrl_open(host, &ctrl, err);
+	int ret;
 
+	uc_progress_begin(&progress, uc_host_deadline(host), "waiting for device %u to be stopped",
+			  id);
+	ret = uc_ctrl_open(host, &ctrl, err);
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
 	if (ret == 0)
@@ -287,13 +295,16 @@ int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error
 	if (ret < 0)
 		return ret;
 	/* Its handler may be there yet. */
-	if (uc_device_is_stopped(&device))
-		return uc_stop_device(host, &device, force, err);
+	if (uc_device_is_stopped(&device)) {
+		ret = host->dry_run ? 0 : uc_stop_device(host, &device, force, err);
+		return ret < 0 ? ret : UC_AS_IT_WAS;
+	}
 	ret = check_stop(&device, force, err);
 	if (ret == 0 && !force)
 		ret = uc_inuse_check(host, &device, err);
-	if (ret == 0)
-		ret = note_stopped(host, &device, true, err);
+	if (ret < 0 || host->dry_run)
+		return ret;
+	ret = note_stopped(host, &device, true, err);
 	if (ret < 0)
 		return ret;
 	ret = uc_stop_device(host, &device, force, err);

@@ -123,7 +123,7 @@ static int open_ring(struct uc_queue *queue, struct uc_error *err)
 
 static void pin_thread(const struct uc_queue *queue)
 {
-	const int ret = uc_affinity_set(gettid(), &queue->cpus, queue->setup->cpus);
+	const int ret = uc_affinity_set(gettid(), &queue->cpus, queue->setup->cpus, false);
 
 	/* Any CPU will do; another is only slower. */
 	if (ret < 0)

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "manage.h"
 #include "proc.h"
+#include "progress.h"
 #include "recover.h"
 
 /* The driver holds the device's mutex as long. */
@@ -137,7 +138,7 @@ static bool await_end(const struct old *old, unsigned timeout_ms)
 {
 	struct pollfd gone = {.fd = old->pidfd, .events = POLLIN};
 
-	return poll(&gone, 1, (int)timeout_ms) > 0;
+	return uc_progress_poll(&gone, 1, (int)timeout_ms) > 0;
 }
 
 /* The handler leaves with all requests answered; or, where they will be sent again, it is killed.
@@ -149,9 +150,12 @@ static int end_old(const struct uc_host *host, const struct uc_device *device,
 	const unsigned waited = uc_host_left_ms(host) / 2;
 	const struct uc_host patience = uc_host_within(host, waited);
 	const uint32_t id = device->info.dev_id;
+	uc_auto_progress struct uc_progress progress;
 	char where[UC_WHERE_MAX];
 	int ret = -EBUSY;
 
+	uc_progress_begin(&progress, uc_host_deadline(host),
+			  "waiting for the old handler of device %u to leave", id);
 	if (can_quiesce(&device->info))
 		ret = quiesce(&patience, id, err);
 	if (ret < 0 && ret != -EBUSY)
@@ -224,6 +228,8 @@ static int replace(const struct uc_server_args *args, struct uc_target **target,
 	uc_auto_close int lock_fd = -1;
 	int ret = uc_lock_device(host, id, &lock_fd, err);
 
+	if (host->dry_run)
+		return ret < 0 ? ret : uc_server_check(args, ret_added, err);
 	if (ret == 0)
 		ret = uc_handler_block_signals(&signal_fd, err);
 	if (ret == 0)

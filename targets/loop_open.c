@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -166,24 +168,47 @@ static int explain_open(const char *file, int errnum, struct uc_error *err)
 	return uc_fail_file(err, file, errnum);
 }
 
-static int create_file(struct loop_target *t, const struct loop_config *c, struct uc_error *err)
+/* A file without a name where it would be, to be tried with; in memory where there is no such. */
+static int open_trial(const char *name)
 {
-	t->base.fds[0] = open(c->file, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+	uc_auto_free char *copy = strdup(name);
+	struct stat st;
+	int fd;
+
+	/* As O_EXCL has it: not even a link that leads nowhere may be there. */
+	if (lstat(name, &st) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (!copy || errno != ENOENT)
+		return -1;
+	fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		fd = memfd_create("ublkctl-trial", MFD_CLOEXEC);
+	return fd;
+}
+
+static int create_file(struct loop_target *t, const struct loop_config *c, bool dry_run,
+		       struct uc_error *err)
+{
+	t->base.fds[0] = dry_run ? open_trial(c->file)
+				 : open(c->file, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
 	if (t->base.fds[0] < 0 && errno == ENOENT)
 		return uc_fail(err, UC_FAILED, ENOENT,
 			       "%s cannot be made: its directory does not exist", c->file);
 	if (t->base.fds[0] < 0)
 		return explain_open(c->file, errno, err);
-	t->created = true;
+	t->created = !dry_run;
 	if (ftruncate(t->base.fds[0], (off_t)c->size) < 0)
 		return uc_fail_errno(err, errno, "%s: cannot make it %" PRIu64 " bytes long",
 				     c->file, c->size);
 	return 0;
 }
 
-static int open_file(struct loop_target *t, const struct loop_config *c, bool read_only,
+static int open_file(struct loop_target *t, const struct loop_config *c, const struct uc_spec *spec,
 		     struct uc_error *err)
 {
+	const bool read_only = spec->read_only;
 	/* Not blocking: a FIFO by mistake would hang here. O_EXCL claims a block device. */
 	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
 	struct stat st;
@@ -193,7 +218,7 @@ static int open_file(struct loop_target *t, const struct loop_config *c, bool re
 		return 0;
 	}
 	if (c->create)
-		return create_file(t, c, err);
+		return create_file(t, c, spec->dry_run, err);
 	if (stat(c->file, &st) < 0)
 		return explain_open(c->file, errno, err);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -212,17 +237,18 @@ static int open_file(struct loop_target *t, const struct loop_config *c, bool re
  * Two servers with one file in two page-cache views, or two file systems in one image, lose
  * data. An open-file-description lock is what qemu takes too; it goes with the handler.
  */
-static int lock_file(const struct loop_target *t, const struct loop_config *c, bool read_only,
-		     struct uc_error *err)
+static int lock_file(const struct loop_target *t, const struct loop_config *c,
+		     const struct uc_spec *spec, struct uc_error *err)
 {
-	const struct flock lock = {
-		.l_type = read_only || c->share ? F_RDLCK : F_WRLCK,
+	struct flock lock = {
+		.l_type = spec->read_only || c->share ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
+	const int ret = fcntl(t->base.fds[0], spec->dry_run ? F_OFD_GETLK : F_OFD_SETLK, &lock);
 
-	if (fcntl(t->base.fds[0], F_OFD_SETLK, &lock) == 0)
+	if (ret == 0 && (!spec->dry_run || lock.l_type == F_UNLCK))
 		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	if (ret == 0 || errno == EAGAIN || errno == EACCES)
 		return uc_fail(err, UC_BUSY, EBUSY,
 			       "%s is in use: another program or ublk device has locked it",
 			       c->file);
@@ -281,7 +307,7 @@ static uint32_t file_direct_align(int fd)
 	return stx.stx_dio_mem_align <= 4096 ? stx.stx_dio_offset_align : 0;
 }
 
-static void inspect_file(int fd, struct backing *b)
+static void inspect_file(int fd, bool dry_run, struct backing *b)
 {
 	b->size = (uint64_t)b->st.st_size;
 	b->sector = SECTOR;
@@ -289,12 +315,14 @@ static void inspect_file(int fd, struct backing *b)
 	b->granularity = (uint32_t)b->st.st_blksize;
 	b->direct_align = file_direct_align(fd);
 	b->write_cache = true;
-	/* Past the end nothing is lost, and the file system says whether it can. */
-	b->can_punch = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				 (off_t)((b->size + 0xfffff) & ~UINT64_C(0xfffff)), 4096) == 0;
+	/* Past the end nothing is lost, and the file system says whether it can. It may note a
+	 * time. */
+	b->can_punch =
+		!dry_run && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				      (off_t)((b->size + 0xfffff) & ~UINT64_C(0xfffff)), 4096) == 0;
 }
 
-static int inspect(const struct loop_target *t, const char *file, struct backing *b,
+static int inspect(const struct loop_target *t, const char *file, bool dry_run, struct backing *b,
 		   struct uc_error *err)
 {
 	const int fd = t->base.fds[0];
@@ -303,7 +331,7 @@ static int inspect(const struct loop_target *t, const char *file, struct backing
 		return uc_fail_errno(err, errno, "%s", file);
 	if (S_ISBLK(b->st.st_mode))
 		return inspect_device(fd, b, file, err);
-	inspect_file(fd, b);
+	inspect_file(fd, dry_run, b);
 	return 0;
 }
 
@@ -368,7 +396,7 @@ static int set_size(struct loop_target *t, const struct loop_config *c, const st
 
 /* Direct I/O where the backing can do it for every block of ours. */
 static int set_direct(struct loop_target *t, const struct loop_config *c, const struct backing *b,
-		      struct uc_error *err)
+		      bool dry_run, struct uc_error *err)
 {
 	const int fd = t->base.fds[0];
 	const bool fits = b->direct_align && t->base.limits.logical_bs % b->direct_align == 0 &&
@@ -385,6 +413,9 @@ static int set_direct(struct loop_target *t, const struct loop_config *c, const 
 	/* O_NONBLOCK was for the opening only. */
 	flags &= ~O_NONBLOCK;
 	t->direct = fits && c->direct_io != DIRECT_OFF;
+	/* It is a handler's, too. */
+	if (c->fd && dry_run)
+		return 0;
 	if (fcntl(fd, F_SETFL, flags | (t->direct ? O_DIRECT : 0)) == 0)
 		return 0;
 	if (c->direct_io == DIRECT_ON || !t->direct)
@@ -435,18 +466,18 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	t->base.home = UC_HOME_FILE;
 	t->base.fds[0] = -1;
 	t->base.nr_fds = 1;
-	ret = open_file(t, c, spec->read_only, err);
+	ret = open_file(t, c, spec, err);
 	set_backing(t, c->file);
 	if (ret == 0)
-		ret = lock_file(t, c, spec->read_only, err);
+		ret = lock_file(t, c, spec, err);
 	if (ret == 0)
-		ret = inspect(t, c->file, &b, err);
+		ret = inspect(t, c->file, spec->dry_run, &b, err);
 	if (ret == 0)
 		ret = set_limits(t, &b, spec, err);
 	if (ret == 0)
 		ret = set_size(t, c, &b, err);
 	if (ret == 0)
-		ret = set_direct(t, c, &b, err);
+		ret = set_direct(t, c, &b, spec->dry_run, err);
 	if (ret == 0)
 		set_view(t, spec->read_only);
 	if (ret < 0) {
@@ -470,20 +501,31 @@ static uint64_t loop_file_room(const void *config, int fd)
 	return uc_loop_room(fd, ((const struct loop_config *)config)->offset);
 }
 
-static int loop_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+static bool is_disk(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+static int loop_check_room(const void *config, int fd, uint64_t size, struct uc_error *err)
 {
 	const struct loop_config *c = config;
 	const uint64_t room = loop_file_room(config, fd);
-	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return uc_fail_errno(err, errno, "%s", c->file);
-	if (!S_ISREG(st.st_mode))
-		return size <= room ? 0
-				    : uc_fail(err, UC_FAILED, ENOSPC,
-					      "%s has only %" PRIu64 " bytes for the device, not "
-					      "%" PRIu64,
-					      c->file, room, size);
+	if (!is_disk(fd) || size <= room)
+		return 0;
+	return uc_fail(err, UC_FAILED, ENOSPC,
+		       "%s has only %" PRIu64 " bytes for the device, not %" PRIu64, c->file, room,
+		       size);
+}
+
+static int loop_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+{
+	const struct loop_config *c = config;
+
+	if (is_disk(fd))
+		return 0;
 	if (ftruncate(fd, (off_t)(c->offset + size)) < 0)
 		return uc_fail_errno(err, errno, "%s: cannot make it %" PRIu64 " bytes long",
 				     c->file, c->offset + size);
@@ -506,6 +548,7 @@ const struct uc_target_type uc_loop_target = {
 	.open = loop_open,
 	.adopt = loop_adopt,
 	.room = loop_file_room,
+	.check_room = loop_check_room,
 	.make_room = loop_make_room,
 	.size_option = "size-limit",
 	.backing = OPT_FILE,

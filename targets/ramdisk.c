@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "progress.h"
 #include "range.h"
 #include "size.h"
 #include "targets.h"
@@ -21,7 +22,8 @@
 #define MAX_RANGE (1U << 30)
 /* A ramdisk can grow up to this, since its addresses are taken from the start. */
 #define MAX_GROWN (UINT64_C(1) << 40)
-#define MAX_NODES 1024U /* that Linux can be built for */
+#define STEP      (UINT64_C(32) << 20) /* bytes; a multiple of any usual page */
+#define MAX_NODES 1024U                /* that Linux can be built for */
 
 enum { OPT_SIZE = UC_TARGET_OPTION, OPT_HUGE_PAGES, OPT_NUMA_NODE, OPT_PREALLOCATE };
 
@@ -95,7 +97,7 @@ static uint64_t ramdisk_file_room(const void *config, int fd)
 	return file_size(fd);
 }
 
-static int ramdisk_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+static int ramdisk_check_room(const void *config, int fd, uint64_t size, struct uc_error *err)
 {
 	const struct ramdisk_config *c = config;
 	const uint64_t old = file_size(fd);
@@ -106,6 +108,12 @@ static int ramdisk_make_room(const void *config, int fd, uint64_t size, struct u
 			       "when it was made");
 	if (size > old && size > MAX_GROWN)
 		return uc_fail(err, UC_FAILED, EFBIG, "a ramdisk can grow to 1T at most");
+	return 0;
+}
+
+static int ramdisk_make_room(const void *config, int fd, uint64_t size, struct uc_error *err)
+{
+	(void)config;
 	if (ftruncate(fd, (off_t)((size + PAGE - 1) / PAGE * PAGE)) == 0)
 		return 0;
 	if (errno == EPERM)
@@ -228,8 +236,27 @@ static void *map_memory(struct ramdisk_target *t)
 	return mmap(NULL, t->reserved, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
+/* In steps: what takes long is told of, and can be interrupted. */
+static int preallocate(const struct ramdisk_target *t, struct uc_error *err)
+{
+	uc_auto_progress struct uc_progress progress;
+
+	uc_progress_begin(&progress, 0, "allocating memory");
+	progress.total = t->mapped;
+	for (; progress.done < t->mapped; progress.done += STEP) {
+		const uint64_t left = t->mapped - progress.done;
+
+		if (fallocate(t->base.fds[0], 0, (off_t)progress.done,
+			      (off_t)(left < STEP ? left : STEP)) < 0)
+			return uc_fail_errno(err, errno, "cannot allocate %zu bytes of memory",
+					     t->mapped);
+		uc_progress_tick();
+	}
+	return 0;
+}
+
 static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, uint64_t page,
-		    struct uc_error *err)
+		    bool dry_run, struct uc_error *err)
 {
 	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (c->huge_pages ? MFD_HUGETLB : 0U);
 	void *map;
@@ -258,11 +285,7 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 		return uc_fail_errno(err, errno, "cannot map %zu bytes of memory", t->mapped);
 	t->memory = map;
 	ret = c->near ? place(t, c->near - 1, err) : 0;
-	if (ret < 0)
-		return ret;
-	if (c->preallocate && !c->memory && fallocate(t->base.fds[0], 0, 0, (off_t)t->mapped) < 0)
-		return uc_fail_errno(err, errno, "cannot allocate %zu bytes of memory", t->mapped);
-	return 0;
+	return ret == 0 && c->preallocate && !c->memory && !dry_run ? preallocate(t, err) : ret;
 }
 
 static int check_size(struct ramdisk_target *t, const struct ramdisk_config *c,
@@ -311,7 +334,7 @@ static int ramdisk_open(const void *config, const struct uc_spec *spec,
 	t->base.nr_fds = 1;
 	ret = check_size(t, c, spec, page, err);
 	if (ret == 0)
-		ret = allocate(t, c, page, err);
+		ret = allocate(t, c, page, spec->dry_run, err);
 	if (ret < 0) {
 		ramdisk_close(&t->base);
 		return ret;
@@ -331,6 +354,7 @@ const struct uc_target_type uc_ramdisk_target = {
 	.open = ramdisk_open,
 	.adopt = ramdisk_adopt,
 	.room = ramdisk_file_room,
+	.check_room = ramdisk_check_room,
 	.make_room = ramdisk_make_room,
 	.size_option = "size",
 	.at_first = only_at_first,

@@ -26,7 +26,10 @@ struct uc_target_type {
 	/* Takes one option of the table. arg is NULL for one without an argument. */
 	int (*option)(void *config, int option, const char *arg, struct uc_error *err);
 
-	/* Checks the whole and opens the data; everything that can fail for its sake, fails here.
+	/*
+	 * Checks the whole and opens the data; everything that can fail for its sake, fails here.
+	 * With spec->dry_run nothing is made that was not there, and what is claimed is for a
+	 * moment only.
 	 */
 	int (*open)(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
 		    struct uc_error *err);
@@ -36,9 +39,11 @@ struct uc_target_type {
 
 	/*
 	 * For resizing, with the file of the target that its handler has: how many bytes a device
-	 * can have of it as it is, and making it hold so many and no more. NULL: there is no limit.
+	 * can have of it as it is, whether it can be made to hold so many, and making it hold so
+	 * many and no more. NULL: there is no limit.
 	 */
 	uint64_t (*room)(const void *config, int fd);
+	int (*check_room)(const void *config, int fd, uint64_t size, struct uc_error *err);
 	int (*make_room)(const void *config, int fd, uint64_t size, struct uc_error *err);
 	const char *size_option; /* the option that says the size, for the record */
 

@@ -99,7 +99,8 @@ lists_options() {
 	works add -t ramdisk -s 2M -q 2 -d 16 --json
 	jq -e '.schema_version == 1 and .id == 0 and .device == $device and .target == "ramdisk" and .pid > 1 and
 		.queues == 2 and .depth == 16 and .data_path == "direct" and
-		([keys[]] == ["data_path", "depth", "device", "id", "pid", "queues", "schema_version", "target"])' \
+		keys_unsorted == ["schema_version", "changed", "dry_run", "status", "error", "devices", "id", "device", "target", "pid",
+			"queues", "depth", "data_path"]' \
 		--arg device "$root/dev/ublkb0" <<<"$out"
 	alive "$(jq .pid <<<"$out")"
 }

@@ -71,7 +71,12 @@ invoke() {
 	took_in
 }
 
-took_in() { out=$(<"$tmp/out") err=$(<"$tmp/err"); }
+# What it has said while it waited is about this machine, and left out; see progress.bats.
+took_in() {
+	out=$(<"$tmp/out")
+	err=$(grep -v "$progress" "$tmp/err") || true
+}
+progress='^ublkctl: .* \.\.\.$'
 
 complain() {
 	printf '%s\n' "$@" "status ${status-}, stdout:" "${out-}" 'stderr:' "${err-}" >&2

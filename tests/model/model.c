@@ -201,6 +201,8 @@ int model_create(const char *root, const struct model_config *cfg)
 		ret = set_root(root);
 	if (ret == 0)
 		ret = create_state(cfg);
+	if (ret == 0)
+		model_node_cpus(cfg->nr_cpu_ids);
 	if (ret < 0)
 		model_detach();
 	return ret;

@@ -33,6 +33,7 @@ int model_node_root(const char *root)
 {
 	static const char *const dirs[] = {
 		"", "/dev", "/sys", "/sys/class", "/sys/class/ublk-char", "/sys/block", "/run",
+		"/sys/devices", "/sys/devices/system", "/sys/devices/system/cpu",
 	};
 	char path[MODEL_PATH];
 	int ret;
@@ -122,6 +123,12 @@ static void attr(struct name dir, const char *name, const char *fmt, ...)
 	vdprintf(fd, fmt, args);
 	va_end(args);
 	dprintf(fd, "\n");
+}
+
+void model_node_cpus(unsigned count)
+{
+	attr((struct name){"sys/devices/system/cpu"}, "possible", count > 1 ? "0-%u" : "%u",
+	     count - 1);
 }
 
 int model_node_add_char(struct model_dev *dev)

@@ -155,6 +155,7 @@ bool model_proc_hold(uint64_t st_dev, uint64_t ino);
 
 /* model_node.c: what is seen of devices below root. */
 int model_node_root(const char *root);
+void model_node_cpus(unsigned count);
 void model_node_remove_root(void);
 int model_node_add_char(struct model_dev *dev);
 void model_node_remove_char(const struct model_dev *dev);
