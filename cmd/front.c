@@ -8,13 +8,17 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "known.h"
 #include "log.h"
 
 const struct command *const commands[] = {
-	&add_command,     &list_command,     &show_command,    &stats_command,  &top_command,
-	&monitor_command, &wait_command,     &set_command,     &resize_command, &stop_command,
-	&start_command,   &recover_command,  &upgrade_command, &del_command,    &gc_command,
-	&doctor_command,  &features_command, &targets_command, &help_command,   NULL,
+	&add_command,     &list_command,     &show_command,
+	&stats_command,   &top_command,      &monitor_command,
+	&wait_command,    &set_command,      &resize_command,
+	&stop_command,    &start_command,    &recover_command,
+	&upgrade_command, &del_command,      &gc_command,
+	&doctor_command,  &features_command, &targets_command,
+	&help_command,    &complete_command, NULL,
 };
 
 struct front {
@@ -31,6 +35,15 @@ static const struct argp_option front_options[] = {
 	{"version", 'V', NULL, 0, "Show the version", -1},
 	{0},
 };
+
+void known_front(struct known *known)
+{
+	for (const struct argp_option *o = front_options; o->name; o++)
+		known_add(known, &(struct known_option){.name = o->name,
+							.letter = (char)o->key,
+							.argument = o->arg,
+							.help = o->doc});
+}
 
 const struct command *command_find(const char *name)
 {
@@ -95,7 +108,11 @@ static char *help_filter(int key, const char *text, void *input)
 		return NULL;
 	fputs("Commands:\n", out);
 	for (size_t i = 0; commands[i]; i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		if (!commands[i]->hidden)
+			fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nExit statuses:\n", out);
+	for (size_t i = 0; exit_meanings[i]; i++)
+		fprintf(out, "  %zu  %s\n", i, exit_meanings[i]);
 	fputs("\n'ublkctl COMMAND --help' tells more of one.", out);
 	fclose(out);
 	return list;
