@@ -19,7 +19,8 @@ struct completion {
 	size_t operands;               /* among the words before */
 	bool only_operands;            /* "--" is one of them */
 
-	/* The answer, besides the candidates: what the shell does with them (see HACKING.md). */
+	/* The answer, besides the candidates: what the shell does with them (see cmd/complete.c).
+	 */
 	const char *how;
 	size_t offered;
 };

@@ -11,15 +11,9 @@
 #include "known.h"
 #include "log.h"
 
-const struct command *const commands[] = {
-	&add_command,     &list_command,     &show_command,
-	&stats_command,   &top_command,      &monitor_command,
-	&wait_command,    &set_command,      &resize_command,
-	&stop_command,    &start_command,    &recover_command,
-	&upgrade_command, &del_command,      &gc_command,
-	&doctor_command,  &features_command, &targets_command,
-	&help_command,    &complete_command, NULL,
-};
+#define ENTRY(name) &name##_command,
+
+const struct command *const commands[] = {COMMANDS(ENTRY) NULL};
 
 struct front {
 	struct uc_host host;
@@ -113,7 +107,8 @@ static char *help_filter(int key, const char *text, void *input)
 	fputs("\nExit statuses:\n", out);
 	for (size_t i = 0; exit_meanings[i]; i++)
 		fprintf(out, "  %zu  %s\n", i, exit_meanings[i]);
-	fputs("\n'ublkctl COMMAND --help' tells more of one.", out);
+	fputs("\n'ublkctl COMMAND --help' tells more of one, and its page ublkctl-COMMAND(8) all.",
+	      out);
 	fclose(out);
 	return list;
 }

@@ -49,11 +49,10 @@ struct uc_target_type {
 	void (*undo)(const struct uc_target *target);
 };
 
-extern const struct uc_target_type uc_null_target;
-extern const struct uc_target_type uc_loop_target;
-extern const struct uc_target_type uc_ramdisk_target;
+/* All targets, in the order of listings, ended by NULL: list.c. */
+extern const struct uc_target_type *const uc_target_list[];
 
-/* All targets, in the order of listings. */
+/* The same, counted. */
 const struct uc_target_type *const *uc_target_types(size_t *ret_count);
 
 /* NULL if there is none of that name. */
