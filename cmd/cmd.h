@@ -19,7 +19,7 @@ enum operands { OPERAND_NONE, OPERAND_DEVICE, OPERAND_DEVICES, OPERAND_COMMAND }
  * How a command's words are completed follows from its struct. What an option's argument is, its
  * name in the table says: FILE and DIRECTORY are completed as such, a|b|c, TARGET and PATH as
  * known_choices() has them, COLUMNS out of .table, ID as the operands; others not at all. A new
- * kind of operand gets a value above and functions in cmd/operand.c, a new kind of argument a line
+ * kind of operand gets a value above and a line in cmd/operand.c, a new kind of argument a line
  * in cmd/known.c.
  */
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the completions of the shells ask: `ublkctl complete -- WORD...`, the words of the command
- * line behind the program's name. The answer is for the last one, which may be empty.
+ * line behind the program's name. The answer is for the last one, which may be empty: a line for
+ * each candidate, with what it is behind a TAB, and a last line ":HOW<TAB>HEAD". HOW is what the
+ * shell makes of it: `words`; `list`, which may go on with a comma; `files` or `directories`, of
+ * which the shell knows more than we do. HEAD is the beginning of the word that the candidates do
+ * not repeat, as "--file=".
  */
 #include "complete.h"
 

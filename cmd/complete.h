@@ -11,17 +11,15 @@ struct completion {
 	const char **words; /* those before it; of a command: after its name */
 	size_t count;
 	const char *word;
-	const char
-		*begun; /* the end of the word that candidates begin with: behind "--name=", say */
+	const char *begun; /* what of it a candidate begins with: all but "--name=", say */
 
 	const struct command *command; /* NULL: the word may be its name */
 	struct known known;            /* options that there are */
 	size_t operands;               /* among the words before */
 	bool only_operands;            /* "--" is one of them */
 
-	/* The answer, besides the candidates: what the shell does with them (see cmd/complete.c).
-	 */
-	const char *how;
+	/* The answer, besides candidates: */
+	const char *how; /* what the shell does with them; see complete.c */
 	size_t offered;
 };
 

@@ -72,28 +72,32 @@ completes_names_of_files() {
 @test "zsh: names of files" { completes_names_of_files zsh; }
 @test "fish: names of files" { completes_names_of_files fish; }
 
-# options_of FILTER: as the program describes them
-options_of() { jq -r "$1 | .options[] | \"--\" + .option" "$tmp/help.json" | LC_ALL=C sort; }
+# described: a line for each option of the program, of its commands and of its targets, and what it is of
+described() {
+	ublkctl help --json | jq -r 'def options($whose): .options[] | "\($whose) --\(.option)";
+		options("program"), (.commands[] | options(.command)), (.targets[] | options("target-" + .target))' >"$tmp/options"
+	commands=$(sed 's/ .*//' "$tmp/options" | grep -v -e program -e target- | uniq)
+	targets=$(sed -n 's/ .*//; s/^target-//p' "$tmp/options" | uniq)
+}
+# same_options LINE WHOSE...: with a -- behind the line these are offered; one that the line has is not
 same_options() {
-	all "$1 --" >"$tmp/offered"
-	diff - "$tmp/offered" || complain "$1: not these options"
+	local line=$1
+	shift
+	printf '%s\n' "$@" | awk 'NR == FNR { whose[$1] = 1; next } $1 in whose { print $2 }' - "$tmp/options" |
+		if [[ $line == *' -t '* ]]; then grep -vxe --target; else cat; fi | LC_ALL=C sort -u >"$tmp/want"
+	all "$line --" >"$tmp/offered"
+	diff "$tmp/want" "$tmp/offered" || complain "$line: not these options"
 }
 
 offers_every_option() {
 	local command target
-	ublkctl help --json >"$tmp/help.json"
+	described
 	begin "$1"
-	options_of . | same_options ublkctl || return
-	offers 'ublkctl ' $(jq -r '.commands[].command' "$tmp/help.json") || return
-	for command in $(jq -r '.commands[].command' "$tmp/help.json"); do
-		options_of ".commands[] | select(.command == \"$command\")" | same_options "ublkctl $command" || return
-	done
-	for target in $(jq -r '.targets[].target' "$tmp/help.json"); do
-		{
-			options_of '.commands[] | select(.command == "add")' | grep -vxe --target
-			options_of ".targets[] | select(.target == \"$target\")"
-		} | LC_ALL=C sort | same_options "ublkctl add -t $target" || return
-	done
+	same_options ublkctl program || return
+	# shellcheck disable=SC2086  # a word each
+	offers 'ublkctl ' $commands || return
+	for command in $commands; do same_options "ublkctl $command" "$command" || return; done
+	for target in $targets; do same_options "ublkctl add -t $target" add "target-$target" || return; done
 }
 @test "bash offers every option of every command, and no other" { offers_every_option bash; }
 @test "zsh offers every option of every command, and no other" { offers_every_option zsh; }
