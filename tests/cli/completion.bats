@@ -78,6 +78,7 @@ described() {
 		options("program"), (.commands[] | options(.command)), (.targets[] | options("target-" + .target))' >"$tmp/options"
 	commands=$(sed 's/ .*//' "$tmp/options" | grep -v -e program -e target- | uniq)
 	targets=$(sed -n 's/ .*//; s/^target-//p' "$tmp/options" | uniq)
+	[[ $commands && $targets ]]
 }
 # same_options LINE WHOSE...: with a -- behind the line these are offered; one that the line has is not
 same_options() {
