@@ -87,19 +87,8 @@ refute_listed() { ! candidates | grep -qx "$1"; }
 	answers 'show -o B' '' words
 }
 
-# devices: 0 is called disk, 1 lost its handler, 2 is stopped
-devices() {
-	works add -t null --name disk
-	works add -t ramdisk --size 1M --recovery reissue
-	works add -t null --name rest
-	works stop 2
-	kill -9 "$(listed '.[1].pid')"
-	wait_until 10 is_lost
-}
-is_lost() { [[ $(listed '.[1].state') == QUIESCED ]]; }
-
 @test "devices: ids, names and nodes, those that make sense" {
-	devices
+	various_devices
 	answers 'del ' '0 disk 1 2 rest' words
 	answers 'del -n ' '0 disk 1 2 rest' words
 	answers 'del --id=d' disk words --id=

@@ -10,23 +10,12 @@ begin() {
 	open_shell "$1"
 }
 
-# devices: 0 is called disk, 1 lost its handler, 2 is stopped
-devices() {
-	works add -t null --name disk
-	works add -t ramdisk --size 1M --recovery reissue
-	works add -t null --name rest
-	works stop 2
-	kill -9 "$(listed '.[1].pid')"
-	wait_until 10 is_lost
-}
-is_lost() { [[ $(listed '.[1].state') == QUIESCED ]]; }
-
 # words WORD...: as all() has them
 words() { printf '%s\n' "$@" | LC_ALL=C sort; }
 offers() { same "$(all "$1")" "$(words "${@:2}")" "$1"; }
 
 completes_the_issues_lines() {
-	devices
+	various_devices
 	begin "$1"
 	tab 'ublkctl add -t l' 'ublkctl add -t loop '
 	tab 'ublkctl add --data-p' 'ublkctl add --data-path '

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # help --json, which is made of the tables that the program parses with, against --help and the manual. That --help and
 # the manual have the same is for man.bats, and what shells offer for completion.bats.
-# shellcheck disable=SC2030,SC2031,SC2154  # tmp, top and out are set by helpers
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154  # $ is for jq; tmp, top and out are set by helpers
 load helpers
 
 described() {
