@@ -13,7 +13,13 @@ struct table;
 struct uc_device;
 
 /* What a command takes besides options. */
-enum operands { OPERAND_NONE, OPERAND_DEVICE, OPERAND_DEVICES, OPERAND_COMMAND };
+enum operands {
+	OPERAND_NONE,
+	OPERAND_DEVICE,
+	OPERAND_DEVICES,
+	OPERAND_COMMAND,
+	OPERAND_KINDS, /* how many there are; each has a line in operand.c */
+};
 
 /*
  * How a command's words are completed follows from its struct. What an option's argument is, its
@@ -77,6 +83,9 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv);
 
 /* Prints the help of the whole program on stdout. */
 void front_help(void);
+
+/* By which name the program has been called, and speaks; `name` is not copied. */
+void speak_as(const char *name);
 
 /* One line on stderr, after the program's name. */
 void print_problem(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "describe.h"
+#include "help_json.h"
 
 enum { OPT_JSON = 2 };
 
@@ -54,7 +54,7 @@ static int help_run(const struct uc_host *host, int argc, const char **argv, str
 	if (ret)
 		return ret;
 	if (help.json) {
-		describe(help.about);
+		help_json(help.about);
 		return 0;
 	}
 	if (!help.about) {

@@ -117,6 +117,8 @@ static const struct operand_kind {
 	[OPERAND_COMMAND] = {"command", offer_commands, 1},
 };
 
+_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == OPERAND_KINDS, "each kind has its line");
+
 const char *operand_name(enum operands operands)
 {
 	return kinds[operands].name;

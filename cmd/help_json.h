@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CMD_DESCRIBE_H
-#define CMD_DESCRIBE_H
+#ifndef CMD_HELP_JSON_H
+#define CMD_HELP_JSON_H
 
 #include "cmd.h"
 
 /* Prints all that there is to know of the program's command line as JSON; of one command if it is
  * not NULL. */
-void describe(const struct command *command);
+void help_json(const struct command *command);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* help --json: the tables that the command line is parsed with, as a document. */
-#include "describe.h"
+#include "help_json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -162,7 +162,7 @@ static struct json_object *all_statuses(void)
 	return array;
 }
 
-void describe(const struct command *command)
+void help_json(const struct command *command)
 {
 	uc_auto_json struct json_object *doc = document_new();
 
