@@ -40,7 +40,6 @@ struct command {
 	const struct table *table;        /* whose columns -o chooses, or NULL */
 	enum operands operands;
 	bool serves; /* takes the options of serve.h and of a target, too */
-	bool hidden; /* not for people: no listing has it */
 	bool (*suits)(const struct uc_device *device); /* which devices are offered; NULL: all */
 
 	/* argv[0] is "ublkctl NAME". Returns 0, or a negative errno with *err set. */
@@ -68,11 +67,12 @@ struct command {
 	X(doctor)                                                                                  \
 	X(features)                                                                                \
 	X(targets)                                                                                 \
-	X(help)                                                                                    \
-	X(complete)
+	X(help)
 
 #define DECLARE_COMMAND(name) extern const struct command name##_command;
 COMMANDS(DECLARE_COMMAND)
+/* And one that no listing has, since shells use it and not people. */
+extern const struct command complete_command;
 
 /* The same, ended by NULL. */
 extern const struct command *const commands[];

@@ -281,6 +281,5 @@ const struct command complete_command = {
 	.summary = "say how a command line can go on, for the completions of shells",
 	.synopsis = "-- WORD...",
 	.options = no_options,
-	.hidden = true,
 	.run = complete_run,
 };

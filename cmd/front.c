@@ -45,7 +45,7 @@ const struct command *command_find(const char *name)
 	for (size_t i = 0; commands[i]; i++)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
-	return NULL;
+	return strcmp(complete_command.name, name) == 0 ? &complete_command : NULL;
 }
 
 static error_t fail(struct front *front, const char *text)
@@ -103,8 +103,7 @@ static char *help_filter(int key, const char *text, void *input)
 		return NULL;
 	fputs("Commands:\n", out);
 	for (size_t i = 0; commands[i]; i++)
-		if (!commands[i]->hidden)
-			fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nExit statuses:\n", out);
 	for (size_t i = 0; exit_meanings[i]; i++)
 		fprintf(out, "  %zu  %s\n", i, exit_meanings[i]);

@@ -107,7 +107,7 @@ static struct json_object *all_commands(const struct command *only)
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; commands[i]; i++)
-		if (only ? commands[i] == only : !commands[i]->hidden)
+		if (!only || commands[i] == only)
 			json_object_array_add(array, of_command(commands[i]));
 	return array;
 }

@@ -102,8 +102,7 @@ static void offer_devices(struct completion *c)
 static void offer_commands(struct completion *c)
 {
 	for (size_t i = 0; commands[i]; i++)
-		if (!commands[i]->hidden)
-			completion_offer(c, commands[i]->name, commands[i]->summary);
+		completion_offer(c, commands[i]->name, commands[i]->summary);
 }
 
 static const struct operand_kind {

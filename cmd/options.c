@@ -74,7 +74,7 @@ static void print_more_help(const struct option_parser *parser)
 		parser->more_help();
 	else if (parser->command->table)
 		table_help(parser->command->table);
-	if (!parser->command->hidden)
+	if (parser->command != &complete_command)
 		printf("\nThe manual page ublkctl-%s(8) tells more.\n", parser->command->name);
 }
 

@@ -37,6 +37,7 @@ completes_the_issues_lines() {
 	tab 'ublkctl --timeout=5 doc' 'ublkctl --timeout=5 doctor '
 	tab 'ublkctl wait -st' 'ublkctl wait -st'
 	tab 'ublkctl del -- --f' 'ublkctl del -- --f'
+	tab 'sudo ublkctl add -t l' 'sudo ublkctl add -t loop '
 }
 @test "bash: commands, options, values, columns and devices" { completes_the_issues_lines bash; }
 @test "zsh: commands, options, values, columns and devices" { completes_the_issues_lines zsh; }
@@ -98,7 +99,7 @@ offers_every_option() {
 	for shell in zsh fish; do
 		begin "$shell"
 		type_line $'\t\t' 'ublkctl list -o RE'
-		grep -qF 'when the handler dies: none, queue' "$tmp/screen" || complain "$shell: $(<"$tmp/screen")" || return
+		wait_until 10 grep -qF 'when the handler dies: none, queue' "$tmp/screen"
 		close_shell
 	done
 }

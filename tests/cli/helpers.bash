@@ -90,7 +90,7 @@ one_line() {
 	local want=$2 command=${2%%:*}
 	local page=$top/man/ublkctl-$command.8.scd
 	if (($1 == 2)); then
-		if grep -qF "	X($command)" "$top/cmd/cmd.h"; then
+		if grep -qE "	X\($command\)| ${command}_command;" "$top/cmd/cmd.h"; then
 			want+=" (see 'ublkctl $command --help')"
 		else
 			want+=" (see 'ublkctl --help')"
