@@ -10,7 +10,7 @@ _ublkctl() {
 	# readline sees to an open quote.
 	cur=${cur#[\"\']}
 	mapfile -t lines < <("$1" complete -- "${words[@]:1:cword-1}" "$cur" 2>/dev/null)
-	((${#lines[@]})) || return 0
+	((${#lines[@]})) && [[ ${lines[-1]} == :* ]] || return 0
 	IFS=$'\t' read -r how head <<<"${lines[-1]}"
 	unset 'lines[-1]'
 	_ublkctl_reply

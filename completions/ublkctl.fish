@@ -5,9 +5,11 @@
 function __ublkctl_ask
     set -l words (commandline --tokenize --cut-at-cursor --current-process)
     set -l word (commandline --cut-at-cursor --current-token)
-    set -l lines ($words[1] complete -- $words[2..-1] "$word" 2>/dev/null)
     set -g __ublkctl_candidates
-    set -q lines[1]; or return 0
+    # Of one that is not there fish itself would tell.
+    command -q $words[1]; or return 0
+    set -l lines ($words[1] complete -- $words[2..-1] "$word" 2>/dev/null)
+    string match -q ':*' -- $lines[-1]; or return 0
     set -l last (string split \t -- $lines[-1])
     set -e lines[-1]
     switch $last[1]

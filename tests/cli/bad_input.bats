@@ -459,7 +459,6 @@ full() {
 @test "features > /dev/full" { full features; }
 @test "targets > /dev/full" { full targets; }
 @test "help > /dev/full" { full help; }
-@test "help --json > /dev/full" { full help --json; }
 @test "--help > /dev/full" { full --help; }
 @test "--version > /dev/full" { full --version; }
 @test "add --help > /dev/full" { full add --help; }

@@ -104,13 +104,14 @@ offers_every_option() {
 	done
 }
 
-@test "without a driver the shells are silent" {
+@test "without a driver, or without the program, the shells are silent" {
 	local shell
 	export UBLKCTL_MODEL_DRIVER=missing
 	for shell in bash zsh fish; do
 		begin "$shell"
 		tab 'ublkctl show ' 'ublkctl show --'
-		if grep -i 'ublkctl: ' "$tmp/screen"; then complain "$shell"; fi
+		tab '/nowhere/ublkctl sh' '/nowhere/ublkctl sh'
+		if grep -iE 'ublkctl: |not found|no such|unknown|subscript' "$tmp/screen"; then complain "$shell"; fi
 		close_shell
 	done
 }
