@@ -33,9 +33,9 @@ refute_listed() { ! candidates | grep -qx "$1"; }
 
 @test "options, in their forms, each once" {
 	answers 'add --dat' --data-path words
-	answers 'wait -' '-n --id -s --state -t --timeout -h --help' words
-	answers 'wait --timeout 5 --' '--id --state --help' words
-	answers 'wait -t5 --' '--id --state --help' words
+	answers 'wait -' '-n --id -s --state -t --timeout -J --json -h --help' words
+	answers 'wait --timeout 5 --' '--id --state --json --help' words
+	answers 'wait -t5 --' '--id --state --json --help' words
 	answers 'list -Jb' -Jb words
 	answers 'list -Jx' '' words
 	answers 'list -Jbr --no' --noheadings words
