@@ -11,9 +11,24 @@
 
 struct outcome;
 struct table;
+struct uc_device;
 
 /* What a command takes besides options. */
-enum operands { OPERAND_NONE, OPERAND_DEVICE, OPERAND_DEVICES, OPERAND_COMMAND };
+enum operands {
+	OPERAND_NONE,
+	OPERAND_DEVICE,
+	OPERAND_DEVICES,
+	OPERAND_COMMAND,
+	OPERAND_KINDS, /* how many there are; each has a line in operand.c */
+};
+
+/*
+ * How a command's words are completed follows from its struct. What an option's argument is, its
+ * name in the table says: FILE and DIRECTORY are completed as such, a|b|c, TARGET and PATH as
+ * known_choices() has them, COLUMNS out of .table, ID as the operands; others not at all. A new
+ * kind of operand gets a value above and a line in cmd/operand.c, a new kind of argument a line
+ * in cmd/known.c.
+ */
 
 /* One command of the program: each file of this directory named after one ends in its struct. */
 struct command {
@@ -26,6 +41,7 @@ struct command {
 	const struct table *table;        /* whose columns -o chooses, or NULL */
 	enum operands operands;
 	bool serves; /* takes the options of serve.h and of a target, too */
+	bool (*suits)(const struct uc_device *device); /* which devices are offered; NULL: all */
 
 	/* argv[0] is "ublkctl NAME". Returns 0, or a negative errno with *err set. */
 	int (*run)(const struct uc_host *host, int argc, const char **argv, struct uc_error *err);
@@ -56,6 +72,8 @@ struct command {
 
 #define DECLARE_COMMAND(name) extern const struct command name##_command;
 COMMANDS(DECLARE_COMMAND)
+/* And one that no listing has, since shells use it and not people. */
+extern const struct command complete_command;
 
 /* The same, ended by NULL. */
 extern const struct command *const commands[];
@@ -82,6 +100,9 @@ void print_failure(const struct command *command, const struct uc_error *err);
 /* The exit status that a failure is documented to have; the only place that decides it. */
 int exit_status(const struct uc_error *err);
 
+/* What a status means, in the order of their numbers from 0, ended by NULL. */
+extern const char *const exit_meanings[];
+
 /* Makes a failure to write standard output a failure of the program, with a message. */
 void check_stdout_at_exit(void);
 
@@ -99,6 +120,9 @@ struct option_parser {
 	/* After the options in --help; NULL: the columns of the command's table, if it has one. */
 	void (*more_help)(void);
 };
+
+/* Those that it has besides, as every command. */
+const struct poptOption *options_common_to(const struct poptOption *own);
 
 /* --timeout of the program and of each command, in milliseconds. */
 int timeout_parse(const char *arg, unsigned *ret_ms, struct uc_error *err);

@@ -10,6 +10,7 @@
 #include "busy.h"
 #include "cmd.h"
 #include "compat.h"
+#include "known.h"
 #include "log.h"
 
 #define ENTRY(name) &name##_command,
@@ -31,12 +32,21 @@ static const struct argp_option front_options[] = {
 	{0},
 };
 
+void known_front(struct known *known)
+{
+	for (const struct argp_option *o = front_options; o->name; o++)
+		known_add(known, &(struct known_option){.name = o->name,
+							.letter = (char)o->key,
+							.argument = o->arg,
+							.help = o->doc});
+}
+
 const struct command *command_find(const char *name)
 {
 	for (size_t i = 0; commands[i]; i++)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
-	return NULL;
+	return strcmp(complete_command.name, name) == 0 ? &complete_command : NULL;
 }
 
 static error_t fail(struct front *front, const char *text)
@@ -95,6 +105,9 @@ static char *help_filter(int key, const char *text, void *input)
 	fputs("Commands:\n", out);
 	for (size_t i = 0; commands[i]; i++)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nExit statuses:\n", out);
+	for (size_t i = 0; exit_meanings[i]; i++)
+		fprintf(out, "  %zu  %s\n", i, exit_meanings[i]);
 	fputs("\n'ublkctl COMMAND --help' tells more of one, and its page ublkctl-COMMAND(8) all.",
 	      out);
 	fclose(out);

@@ -4,18 +4,30 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "help_json.h"
+
+enum { OPT_JSON = 2 };
 
 struct help {
 	const struct command *about;
+	bool json;
 };
 
-static const struct poptOption no_options[] = {POPT_TABLEEND};
+static const struct poptOption help_options[] = {
+	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON,
+	 "write all commands, options and what they take as JSON", NULL},
+	POPT_TABLEEND,
+};
 
 static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
 {
-	(void)ctx;
+	struct help *help = ctx;
+
+	(void)option;
 	(void)arg;
-	return uc_fail(err, UC_USAGE, EINVAL, "unknown option %d", option);
+	(void)err;
+	help->json = true;
+	return 0;
 }
 
 static int take_operand(void *ctx, const char *text, struct uc_error *err)
@@ -41,6 +53,10 @@ static int help_run(const struct uc_host *host, int argc, const char **argv, str
 
 	if (ret)
 		return ret;
+	if (help.json) {
+		help_json(help.about);
+		return 0;
+	}
 	if (!help.about) {
 		front_help();
 		return 0;
@@ -55,8 +71,8 @@ static int help_run(const struct uc_host *host, int argc, const char **argv, str
 const struct command help_command = {
 	.name = "help",
 	.summary = "show the help of the program or of a command",
-	.synopsis = "[COMMAND]",
-	.options = no_options,
+	.synopsis = "[--json] [COMMAND]",
+	.options = help_options,
 	.operands = OPERAND_COMMAND,
 	.run = help_run,
 };

@@ -24,7 +24,7 @@ static const struct poptOption common_options[] = {
 };
 
 /* popt would take the first of two by one name, but list both. */
-static const struct poptOption *common_to(const struct poptOption *own)
+const struct poptOption *options_common_to(const struct poptOption *own)
 {
 	for (; own->longName || own->arg; own++)
 		if (own->longName && strcmp(own->longName, common_options[0].longName) == 0)
@@ -76,7 +76,8 @@ static void print_more_help(const struct option_parser *parser)
 		parser->more_help();
 	else if (parser->command->table)
 		table_help(parser->command->table);
-	printf("\nThe manual page ublkctl-%s(8) tells more.\n", parser->command->name);
+	if (parser->command != &complete_command)
+		printf("\nThe manual page ublkctl-%s(8) tells more.\n", parser->command->name);
 }
 
 static bool is_of_outcome(const struct option_parser *parser, int option)
@@ -151,8 +152,8 @@ int options_parse(const struct option_parser *parser, int argc, const char **arg
 	/* popt takes tables without const, and does not write to them. */
 	const struct poptOption table[] = {
 		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)own, 0, NULL, NULL},
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_to(own), 0, NULL,
-		 NULL},
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)options_common_to(own), 0,
+		 NULL, NULL},
 		POPT_TABLEEND,
 	};
 	poptContext popt = poptGetContext("ublkctl", argc, argv, table, 0);

@@ -188,12 +188,18 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 	return outcome_end(&recover.outcome, ret, err);
 }
 
+static bool is_waiting(const struct uc_device *d)
+{
+	return d->info.state == UBLK_S_DEV_QUIESCED || d->info.state == UBLK_S_DEV_FAIL_IO;
+}
+
 const struct command recover_command = {
 	.name = "recover",
 	.summary = "give devices that have lost their handler a new one",
 	.synopsis = "[OPTION...] [-t TARGET [TARGET-OPTION...]] ID|NAME|PATH...",
 	.options = recover_options,
 	.operands = OPERAND_DEVICES,
+	.suits = is_waiting,
 	.serves = true,
 	.run = recover_run,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "known.h"
 #include "path.h"
 #include "size.h"
 #include "stats.h"
@@ -181,7 +182,7 @@ static int explain_foreign(const struct uc_target_type *type, struct uc_error *e
 }
 
 /* The target's name is needed first, since it decides which options there are. */
-static const char *target_argument(int argc, const char **argv)
+const char *serve_target_argument(int argc, const char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const char *arg = argv[i];
@@ -196,21 +197,22 @@ static const char *target_argument(int argc, const char **argv)
 	return NULL;
 }
 
+static void print_path(void *ctx, const char *name, const char *help)
+{
+	(void)ctx;
+	printf("  %-19s %s\n", name, help);
+}
+
 static void paths_help(void)
 {
-	unsigned count;
-	const struct uc_path *const *paths = uc_paths(&count);
-
-	puts("\nData paths:\n  auto                the best that the driver has for the target's "
-	     "data");
-	for (unsigned i = 0; i < count; i++)
-		printf("  %-19s %s\n", paths[i]->name, paths[i]->help);
+	puts("\nData paths:");
+	(void)known_choices("PATH", print_path, NULL);
 }
 
 int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_error *err)
 {
 	static const struct poptOption none[] = {POPT_TABLEEND};
-	const char *name = target_argument(argc, argv);
+	const char *name = serve_target_argument(argc, argv);
 	const char *title = "Options of the target:";
 	int ret = name ? find_target(name, &serve->type, err) : 0;
 

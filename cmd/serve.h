@@ -30,6 +30,8 @@ struct serve {
 
 /* Parses the command line, the target's options included. Returns as options_parse(). */
 int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_error *err);
+/* What -t says, without parsing all; NULL: nothing. */
+const char *serve_target_argument(int argc, const char **argv);
 void serve_free(struct serve *serve);
 
 /* Whether what was said goes together, as far as that can be told without a driver. */

@@ -117,5 +117,6 @@ const struct command start_command = {
 	.synopsis = "[OPTION...] ID|NAME|PATH...",
 	.options = start_options,
 	.operands = OPERAND_DEVICES,
+	.suits = uc_device_is_stopped,
 	.run = start_run,
 };

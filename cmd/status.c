@@ -49,6 +49,20 @@ void print_failure(const struct command *command, const struct uc_error *err)
 		print_problem("%s: %s (see '%s help')", command->name, err->text, speaker);
 }
 
+const char *const exit_meanings[] = {
+	[UC_OK] = "done",
+	[UC_FAILED] = "failed",
+	[UC_USAGE] = "wrong usage",
+	[UC_UNSUPPORTED] = "this kernel's driver lacks something that was asked for",
+	[UC_PERMISSION] = "permission denied",
+	[UC_NO_DRIVER] = "the driver is not available",
+	[UC_NO_DEVICE] = "no such device",
+	[UC_BUSY] = "in use",
+	[UC_DIFFERS] = "exists already, and differs",
+	[UC_TIMEOUT] = "timed out",
+	[UC_TIMEOUT + 1] = NULL,
+};
+
 int exit_status(const struct uc_error *err)
 {
 	/* uc_code's values are the documented statuses. */

@@ -95,7 +95,7 @@ one_line() {
 	local want=$2 command=${2%%:*}
 	local page=$top/man/ublkctl-$command.8.scd
 	if (($1 == 2)); then
-		if grep -qF "	X($command)" "$top/cmd/cmd.h"; then
+		if grep -qE "	X\($command\)| ${command}_command;" "$top/cmd/cmd.h"; then
 			want+=" (see 'ublkctl $command --help')"
 		else
 			want+=" (see 'ublkctl --help')"
@@ -199,3 +199,14 @@ old_driver() {
 	mkdir "$root"
 	"$program" --version >/dev/null
 }
+
+# various_devices: 0 is called disk, 1 has lost its handler, and 2, called rest, is stopped
+various_devices() {
+	works add -t null --name disk
+	works add -t ramdisk --size 1M --recovery reissue
+	works add -t null --name rest
+	works stop 2
+	kill -9 "$(listed '.[1].pid')"
+	wait_until 10 is_lost
+}
+is_lost() { [[ $(listed '.[1].state') == QUIESCED ]]; }
