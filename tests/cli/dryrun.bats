@@ -3,6 +3,7 @@
 # one does.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, root, out ... are set by helpers
 load helpers
+load machine
 
 # Each command that changes something, as it would on the machine below; a new one has to come here, too.
 declare -gA example=(
@@ -25,18 +26,8 @@ declare -gA verb=([add]=make [del]=delete)
 # These change nothing by nature.
 reading=(list show stats top monitor wait doctor features targets help)
 
-state_is() { [[ $(listed ".[$2].state") == "$1" ]]; }
-commands_of_help() { ublkctl --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p'; }
-
-# machine: two devices that run, one that is stopped, one that has lost its handler, and a stray record
-machine() {
-	works add -t ramdisk -s 1M --recovery reissue --name dev
-	works add -t null --name stopped
-	works stop stopped
-	works add -t null --recovery reissue --name lost
-	kill -9 "$(listed '.[2].pid')"
-	wait_until 10 state_is QUIESCED 2
-	works add -t null --name spare
+# stray: a record that gc finds
+stray() {
 	jq '.pid = 0 | .name = ""' "$root/run/3.json" >"$tmp/stray"
 	cp "$tmp/stray" "$root/run/7.json"
 }
@@ -86,6 +77,7 @@ as_real() {
 @test "each says what it would do, and does not; then it can be done" {
 	local command words
 	machine
+	stray
 	for command in "${!example[@]}"; do
 		read -ra words <<<"${example[$command]}"
 		dry "${words[@]}" || return

@@ -2,6 +2,7 @@
 # What programs read: --json of every command, one document for all that works on devices, in a stable order.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, root, out ... are set by helpers
 load helpers
+load machine
 
 # Each command as it works on the machine below; a new one has to come here, too.
 declare -gA example=(
@@ -13,20 +14,6 @@ declare -gA example=(
 # Without: for people at a terminal; its own text for people.
 without=(top help)
 
-state_is() { [[ $(listed ".[$2].state") == "$1" ]]; }
-
-# machine: two devices that run, one that is stopped, and one that has lost its handler
-machine() {
-	works add -t ramdisk -s 1M --recovery reissue --name dev
-	works add -t null --name stopped
-	works stop stopped
-	works add -t null --recovery reissue --name lost
-	kill -9 "$(listed '.[2].pid')"
-	wait_until 10 state_is QUIESCED 2
-	works add -t null --name spare
-}
-
-commands_of_help() { ublkctl --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p'; }
 has_json() { ublkctl "$1" --help | grep -q -e '-J, --json'; }
 # runs COMMAND OPTION...: its example, with these; the one that has no end is given one
 runs() {

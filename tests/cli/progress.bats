@@ -20,9 +20,10 @@ says() {
 left='up to [1-9]* s more ...'
 
 @test "nothing in the first second" {
-	works add -t null
+	(sleep 0.5; ublkctl add -t null >"$tmp/path") 3>&- &
 	invoke wait --state live 0
-	same "$(<"$tmp/err")" ''
+	same "$status$(<"$tmp/err")" 0
+	wait
 }
 
 @test "wait" {

@@ -32,8 +32,16 @@ static int make_dir(const char *path)
 int model_node_root(const char *root)
 {
 	static const char *const dirs[] = {
-		"", "/dev", "/sys", "/sys/class", "/sys/class/ublk-char", "/sys/block", "/run",
-		"/sys/devices", "/sys/devices/system", "/sys/devices/system/cpu",
+		"",
+		"/dev",
+		"/sys",
+		"/sys/class",
+		"/sys/class/ublk-char",
+		"/sys/block",
+		"/run",
+		"/sys/devices",
+		"/sys/devices/system",
+		"/sys/devices/system/cpu",
 	};
 	char path[MODEL_PATH];
 	int ret;
