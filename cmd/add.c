@@ -6,14 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "add.h"
 #include "cleanup.h"
-#include "cmd.h"
 #include "ctrl.h"
 #include "lock.h"
 #include "manage.h"
 #include "name.h"
 #include "present.h"
-#include "serve.h"
 #include "size.h"
 #include "table.h"
 
@@ -34,15 +33,6 @@ enum {
 
 #define PAGE       4096U
 #define MAX_IO_MAX (32U << 20) /* the driver's offsets in a request have 25 bits */
-
-struct add {
-	struct serve serve; /* first: it is the context of both */
-	bool json;
-	bool if_absent;
-	char *name;
-	int lock_fd;  /* -1: nobody else is in the way */
-	bool unheard; /* the path could not be printed */
-};
 
 static const struct poptOption add_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id (default: the first free one)", "ID"},
@@ -154,6 +144,28 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 		add->json = true;
 		return 0;
 	}
+}
+
+void add_init(struct add *add)
+{
+	*add = (struct add){
+		.serve = {.command = &add_command,
+			  .options = add_options,
+			  .take = take_option,
+			  .spec = {.id = UC_ID_ANY,
+				   .queues = UC_DEFAULT_QUEUES,
+				   .threads = UC_DEFAULT_THREADS,
+				   .depth = UC_DEFAULT_DEPTH,
+				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
+		.lock_fd = -1,
+	};
+}
+
+void add_free(struct add *add)
+{
+	uc_cleanup_close(&add->lock_fd);
+	serve_free(&add->serve);
+	free(add->name);
 }
 
 static void print_json(const struct add *add, const struct uc_added *added)
@@ -272,19 +284,10 @@ static int check_user(const struct uc_host *host, const struct uc_spec *spec, st
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
 	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
-	struct add add = {
-		.serve = {.command = &add_command,
-			  .options = add_options,
-			  .take = take_option,
-			  .spec = {.id = UC_ID_ANY,
-				   .queues = UC_DEFAULT_QUEUES,
-				   .threads = UC_DEFAULT_THREADS,
-				   .depth = UC_DEFAULT_DEPTH,
-				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
-		.lock_fd = -1,
-	};
+	struct add add;
 	int ret = close_inherited(err);
 
+	add_init(&add);
 	if (ret == 0)
 		ret = serve_parse(&add.serve, argc, argv, err);
 	if (ret == 0 && !add.serve.type)
@@ -298,9 +301,7 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = look_for_it(&in_time, &add, err);
 	if (ret == 0 && add.serve.type)
 		ret = run(&in_time, &add, err);
-	uc_cleanup_close(&add.lock_fd);
-	serve_free(&add.serve);
-	free(add.name);
+	add_free(&add);
 	return ret;
 }
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CMD_ADD_H
+#define CMD_ADD_H
+
+#include "serve.h"
+
+/* What `add` is asked for, by its command line or by a line of /etc/ublktab. */
+struct add {
+	struct serve serve; /* first: it is the context of both */
+	bool json;
+	bool if_absent;
+	char *name;
+	int lock_fd;  /* -1: nobody else is in the way */
+	bool unheard; /* the path could not be printed */
+};
+
+/* As if nothing was said. To be freed with add_free(). */
+void add_init(struct add *add);
+void add_free(struct add *add);
+
+#endif
