@@ -47,7 +47,7 @@ static const struct poptOption add_options[] = {
 	 "a power of two (default: as the data)", "SIZE"},
 	{"read-only", '\0', POPT_ARG_NONE, NULL, OPT_READ_ONLY, "refuse writes", NULL},
 	{"recovery", '\0', POPT_ARG_STRING, NULL, OPT_RECOVERY,
-	 "when the handler dies: none, queue, reissue or fail (default none)", "MODE"},
+	 "when the handler dies (default none)", "none|queue|reissue|fail"},
 	{"name", '\0', POPT_ARG_STRING, NULL, OPT_NAME,
 	 "what to call it, here and in /dev/ublk/by-name", "NAME"},
 	{"if-absent", '\0', POPT_ARG_NONE, NULL, OPT_IF_ABSENT,
@@ -150,7 +150,6 @@ void add_init(struct add *add)
 {
 	*add = (struct add){
 		.serve = {.command = &add_command,
-			  .options = add_options,
 			  .take = take_option,
 			  .spec = {.id = UC_ID_ANY,
 				   .queues = UC_DEFAULT_QUEUES,
@@ -309,5 +308,7 @@ const struct command add_command = {
 	.name = "add",
 	.summary = "make a device and print its path",
 	.synopsis = "-t TARGET [OPTION...] [TARGET-OPTION...]",
+	.options = add_options,
+	.serves = true,
 	.run = add_run,
 };

@@ -9,11 +9,22 @@
 #include "error.h"
 #include "host.h"
 
+struct table;
+
+/* What a command takes besides options. */
+enum operands { OPERAND_NONE, OPERAND_DEVICE, OPERAND_DEVICES, OPERAND_COMMAND };
+
 /* One command of the program: each file of this directory named after one ends in its struct. */
 struct command {
 	const char *name;
 	const char *summary;  /* one line, lower case, no full stop */
 	const char *synopsis; /* what follows the name in a usage line */
+
+	/* What --help, completion and the tests against drift know of it: */
+	const struct poptOption *options; /* its own, besides those that every command has */
+	const struct table *table;        /* whose columns -o chooses, or NULL */
+	enum operands operands;
+	bool serves; /* takes the options of serve.h and of a target, too */
 
 	/* argv[0] is "ublkctl NAME". Returns 0, or a negative errno with *err set. */
 	int (*run)(const struct uc_host *host, int argc, const char **argv, struct uc_error *err);
@@ -67,11 +78,12 @@ void check_stdout_at_exit(void);
  */
 struct option_parser {
 	const struct command *command;
-	const struct poptOption *options;
+	const struct poptOption *options; /* NULL: the command's own and no others */
 	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
 	int (*operand)(void *ctx, const char *text, struct uc_error *err);
 	void *ctx;
-	void (*more_help)(void); /* after the options in --help; may be NULL */
+	/* After the options in --help; NULL: the columns of the command's table, if it has one. */
+	void (*more_help)(void);
 };
 
 /* --timeout of the program and of each command, in milliseconds. */

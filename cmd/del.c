@@ -69,7 +69,6 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 	struct del del = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &del_command,
-		.options = del_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &del,
@@ -88,5 +87,7 @@ const struct command del_command = {
 	.name = "del",
 	.summary = "stop and remove devices",
 	.synopsis = "[OPTION...] ID|NAME|PATH...",
+	.options = del_options,
+	.operands = OPERAND_DEVICES,
 	.run = del_run,
 };

@@ -75,7 +75,6 @@ static int doctor_run(const struct uc_host *host, int argc, const char **argv, s
 	const struct uc_doctor doctor = {.host = host, .tell = tell, .ctx = &visit};
 	const struct option_parser parser = {
 		.command = &doctor_command,
-		.options = doctor_options,
 		.take = take_option,
 		.ctx = &visit,
 	};
@@ -100,5 +99,6 @@ const struct command doctor_command = {
 	.name = "doctor",
 	.summary = "say whether devices can be made, and what mends it",
 	.synopsis = "[OPTION...]",
+	.options = doctor_options,
 	.run = doctor_run,
 };

@@ -58,11 +58,6 @@ static const struct table features_table = {
 	.row_size = sizeof(struct row),
 };
 
-static void features_help(void)
-{
-	table_help(&features_table);
-}
-
 static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
 {
 	return table_option(ctx, option, arg, err);
@@ -98,10 +93,8 @@ static int features_run(const struct uc_host *host, int argc, const char **argv,
 	uint64_t available = 0;
 	const struct option_parser parser = {
 		.command = &features_command,
-		.options = table_option_table,
 		.take = take_option,
 		.ctx = &options,
-		.more_help = features_help,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
@@ -123,5 +116,7 @@ const struct command features_command = {
 	.name = "features",
 	.summary = "show what the running driver can do",
 	.synopsis = "[OPTION...]",
+	.options = table_option_table,
+	.table = &features_table,
 	.run = features_run,
 };

@@ -79,7 +79,6 @@ static int gc_run(const struct uc_host *host, int argc, const char **argv, struc
 	struct gc gc = {.options = {.tell = tell, .ctx = &gc}};
 	const struct option_parser parser = {
 		.command = &gc_command,
-		.options = gc_options,
 		.take = take_option,
 		.ctx = &gc,
 	};
@@ -99,5 +98,6 @@ const struct command gc_command = {
 	.name = "gc",
 	.summary = "remove what a crash has left",
 	.synopsis = "[OPTION...]",
+	.options = gc_options,
 	.run = gc_run,
 };

@@ -33,7 +33,6 @@ static int help_run(const struct uc_host *host, int argc, const char **argv, str
 	struct help help = {0};
 	const struct option_parser parser = {
 		.command = &help_command,
-		.options = no_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &help,
@@ -57,5 +56,7 @@ const struct command help_command = {
 	.name = "help",
 	.summary = "show the help of the program or of a command",
 	.synopsis = "[COMMAND]",
+	.options = no_options,
+	.operands = OPERAND_COMMAND,
 	.run = help_run,
 };

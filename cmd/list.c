@@ -199,11 +199,6 @@ static const struct table list_table = {
 	.row_size = sizeof(struct uc_device),
 };
 
-static void list_help(void)
-{
-	table_help(&list_table);
-}
-
 static int take_operand(void *ctx, const char *text, struct uc_error *err)
 {
 	struct list *list = ctx;
@@ -265,11 +260,9 @@ static int list_run(const struct uc_host *host, int argc, const char **argv, str
 	struct list list = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &list_command,
-		.options = list_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &list,
-		.more_help = list_help,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
@@ -283,5 +276,8 @@ const struct command list_command = {
 	.name = "list",
 	.summary = "show devices and their state",
 	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
+	.options = list_options,
+	.table = &list_table,
+	.operands = OPERAND_DEVICES,
 	.run = list_run,
 };

@@ -242,17 +242,25 @@ static const struct column columns[] = {
 	{"OTHER-MAX", true, "the longest of others", get_other_max},
 };
 
-void load_table(struct table *ret_table, bool span, bool queues, char *defaults)
+#define SHOWN(queue, work) "ID,DEVICE,NAME," queue work ",ERRORS,IN-FLIGHT,P50,P99,P999,MAX"
+#define TOTALS             "READS,WRITES,OTHERS,READ-BYTES,WRITE-BYTES"
+#define RATES              "READ-IOPS,WRITE-IOPS,READ-RATE,WRITE-RATE"
+
+const struct table load_columns = {
+	.columns = columns,
+	.nr_columns = sizeof(columns) / sizeof(columns[0]),
+	.defaults = SHOWN("", TOTALS),
+	.json_name = "stats",
+	.row_size = sizeof(struct load),
+};
+
+struct table load_table(bool span, bool queues)
 {
-	snprintf(defaults, LOAD_DEFAULTS, "ID,DEVICE,NAME,%s%s,ERRORS,IN-FLIGHT,P50,P99,P999,MAX",
-		 queues ? "QUEUE," : "",
-		 span ? "READ-IOPS,WRITE-IOPS,READ-RATE,WRITE-RATE"
-		      : "READS,WRITES,OTHERS,READ-BYTES,WRITE-BYTES");
-	*ret_table = (struct table){
-		.columns = columns,
-		.nr_columns = sizeof(columns) / sizeof(columns[0]),
-		.defaults = defaults,
-		.json_name = "stats",
-		.row_size = sizeof(struct load),
-	};
+	struct table table = load_columns;
+
+	if (span)
+		table.defaults = queues ? SHOWN("QUEUE,", RATES) : SHOWN("", RATES);
+	else if (queues)
+		table.defaults = SHOWN("QUEUE,", TOTALS);
+	return table;
 }

@@ -5,12 +5,10 @@
 #include "sample.h"
 #include "table.h"
 
-/*
- * The description of a load's row, for `stats` and `top`. `defaults` has room for the columns that
- * are shown of totals, or of a span of time.
- */
-#define LOAD_DEFAULTS 256
-void load_table(struct table *ret_table, bool span, bool queues, char *defaults);
+/* The description of a load's row, for `stats` and `top`, as of totals. */
+extern const struct table load_columns;
+/* The same with what is shown by default of a span of time, and of queues. */
+struct table load_table(bool span, bool queues);
 
 /* For sorting: requests that ended in the span, of all kinds. */
 uint64_t load_requests(const struct load *load);

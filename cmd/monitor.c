@@ -281,7 +281,6 @@ static int monitor_run(const struct uc_host *host, int argc, const char **argv,
 	struct monitor m = {.selection = {.host = host}, .signal_fd = -1};
 	const struct option_parser parser = {
 		.command = &monitor_command,
-		.options = monitor_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &m,
@@ -304,5 +303,7 @@ const struct command monitor_command = {
 	.name = "monitor",
 	.summary = "tell what becomes of devices and their handlers, as it happens",
 	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
+	.options = monitor_options,
+	.operands = OPERAND_DEVICES,
 	.run = monitor_run,
 };

@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "size.h"
+#include "table.h"
 
 #define OPT_HELP    1      /* commands' own values begin at 2 */
 #define OPT_TIMEOUT 0x7fff /* above all of theirs */
@@ -67,6 +68,14 @@ static int explain(poptContext popt, int code, struct uc_error *err)
 	}
 }
 
+static void print_more_help(const struct option_parser *parser)
+{
+	if (parser->more_help)
+		parser->more_help();
+	else if (parser->command->table)
+		table_help(parser->command->table);
+}
+
 static int take_options(const struct option_parser *parser, poptContext popt, struct uc_error *err)
 {
 	int option;
@@ -78,8 +87,7 @@ static int take_options(const struct option_parser *parser, poptContext popt, st
 
 		if (option == OPT_HELP) {
 			poptPrintHelp(popt, stdout, 0);
-			if (parser->more_help)
-				parser->more_help();
+			print_more_help(parser);
 			return 1;
 		}
 		/* It holds already: see timeout_find(). */
@@ -106,12 +114,12 @@ static int take_operands(const struct option_parser *parser, poptContext popt, s
 int options_parse(const struct option_parser *parser, int argc, const char **argv,
 		  struct uc_error *err)
 {
+	const struct poptOption *own = parser->options ? parser->options : parser->command->options;
 	/* popt takes tables without const, and does not write to them. */
 	const struct poptOption table[] = {
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)parser->options, 0, NULL,
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)own, 0, NULL, NULL},
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_to(own), 0, NULL,
 		 NULL},
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)common_to(parser->options),
-		 0, NULL, NULL},
 		POPT_TABLEEND,
 	};
 	poptContext popt = poptGetContext("ublkctl", argc, argv, table, 0);

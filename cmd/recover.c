@@ -144,7 +144,6 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 {
 	struct recover recover = {
 		.serve = {.command = &recover_command,
-			  .options = recover_options,
 			  .take = take_option,
 			  .operand = take_operand},
 		.selection = {.host = host},
@@ -168,5 +167,8 @@ const struct command recover_command = {
 	.name = "recover",
 	.summary = "give devices that have lost their handler a new one",
 	.synopsis = "[OPTION...] [-t TARGET [TARGET-OPTION...]] ID|NAME|PATH...",
+	.options = recover_options,
+	.operands = OPERAND_DEVICES,
+	.serves = true,
 	.run = recover_run,
 };

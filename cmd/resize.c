@@ -144,7 +144,6 @@ static int resize_run(const struct uc_host *host, int argc, const char **argv, s
 	struct resize resize = {.selection = {.host = &in_time}};
 	const struct option_parser parser = {
 		.command = &resize_command,
-		.options = resize_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &resize,
@@ -163,5 +162,7 @@ const struct command resize_command = {
 	.name = "resize",
 	.summary = "change the size of a running device",
 	.synopsis = "[OPTION...] ID|NAME|PATH",
+	.options = resize_options,
+	.operands = OPERAND_DEVICE,
 	.run = resize_run,
 };

@@ -21,7 +21,7 @@ enum {
 	OPT_FOREGROUND,
 };
 
-static const struct poptOption serve_options[] = {
+const struct poptOption serve_option_table[] = {
 	{"target", 't', POPT_ARG_STRING, NULL, OPT_TARGET,
 	 "what serves the device; see 'ublkctl targets'", "TARGET"},
 	{"threads", '\0', POPT_ARG_STRING, NULL, OPT_THREADS,
@@ -218,9 +218,9 @@ int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_erro
 	if (ret < 0)
 		return ret;
 	const struct poptOption table[] = {
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)serve->options, 0,
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)serve->command->options, 0,
 		 "Options:", NULL},
-		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)serve_options, 0,
+		{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)serve_option_table, 0,
 		 "Options of the handler:", NULL},
 		{NULL, '\0', POPT_ARG_INCLUDE_TABLE,
 		 (void *)(uintptr_t)(serve->type ? serve->type->options : none), 0,
@@ -251,11 +251,11 @@ void serve_parsed(struct serve *serve)
 
 const struct poptOption *serve_option(const struct serve *serve, const char *name)
 {
-	const struct poptOption *const tables[] = {serve->options, serve_options,
-						   serve->type->options};
+	const struct poptOption *const tables[] = {serve->command->options, serve_option_table,
+						   serve->type ? serve->type->options : NULL};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		for (const struct poptOption *o = tables[i]; o->longName; o++)
+		for (const struct poptOption *o = tables[i]; o && o->longName; o++)
 			if (strcmp(o->longName, name) == 0)
 				return o;
 	return NULL;

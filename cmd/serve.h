@@ -8,10 +8,12 @@
 #include "spec.h"
 #include "targets.h"
 
+/* Options of the handler: of every command that starts one from the command line. */
+extern const struct poptOption serve_option_table[];
+
 /* What `add` and `recover` have in common: the options that say who serves a device, and how. */
 struct serve {
 	const struct command *command;
-	const struct poptOption *options; /* the command's own */
 	/* As in struct option_parser; take() is for the command's own options. ctx is this. */
 	int (*take)(void *ctx, int option, const char *arg, struct uc_error *err);
 	int (*operand)(void *ctx, const char *text, struct uc_error *err);

@@ -40,7 +40,6 @@ static int set_run(const struct uc_host *host, int argc, const char **argv, stru
 	struct set set = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &set_command,
-		.options = set_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &set,
@@ -61,5 +60,7 @@ const struct command set_command = {
 	.name = "set",
 	.summary = "change how a running device is served",
 	.synopsis = "--cpus LIST ID|NAME|PATH",
+	.options = set_options,
+	.operands = OPERAND_DEVICE,
 	.run = set_run,
 };

@@ -245,7 +245,6 @@ static int show_run(const struct uc_host *host, int argc, const char **argv, str
 	struct show show = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &show_command,
-		.options = show_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &show,
@@ -264,5 +263,7 @@ const struct command show_command = {
 	.name = "show",
 	.summary = "show everything about one device and its queues",
 	.synopsis = "[OPTION...] ID|NAME|PATH",
+	.options = show_options,
+	.operands = OPERAND_DEVICE,
 	.run = show_run,
 };

@@ -89,7 +89,6 @@ static int start_run(const struct uc_host *host, int argc, const char **argv, st
 	struct start start = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &start_command,
-		.options = start_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &start,
@@ -110,5 +109,7 @@ const struct command start_command = {
 	.name = "start",
 	.summary = "bring stopped devices back",
 	.synopsis = "[OPTION...] ID|NAME|PATH...",
+	.options = start_options,
+	.operands = OPERAND_DEVICES,
 	.run = start_run,
 };

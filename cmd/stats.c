@@ -67,19 +67,13 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 
 static void stats_help(void)
 {
-	char defaults[LOAD_DEFAULTS];
-	struct table table;
-
-	load_table(&table, false, false, defaults);
-	table_help(&table);
-	load_table(&table, true, false, defaults);
-	printf("With --interval: %s\n", defaults);
+	table_help(&load_columns);
+	printf("With --interval: %s\n", load_table(true, false).defaults);
 }
 
 static int check(const struct stats *stats, struct uc_error *err)
 {
-	char defaults[LOAD_DEFAULTS];
-	struct table table;
+	const struct table table = load_table(stats->interval > 0, stats->queues);
 
 	if (stats->count && !stats->interval)
 		return uc_fail(err, UC_USAGE, EINVAL, "--count needs --interval");
@@ -88,7 +82,6 @@ static int check(const struct stats *stats, struct uc_error *err)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--openmetrics has all counters of each queue, and takes no "
 			       "other option");
-	load_table(&table, stats->interval > 0, stats->queues, defaults);
 	return table_check(&table, &stats->table, err);
 }
 
@@ -96,11 +89,9 @@ static int print_loads(const struct stats *stats, const struct samples *before,
 		       const struct samples *now, struct uc_error *err)
 {
 	uc_auto_free struct load *loads = NULL;
-	char defaults[LOAD_DEFAULTS];
-	struct table table;
+	struct table table = load_table(before != NULL, stats->queues);
 	int ret;
 
-	load_table(&table, before != NULL, stats->queues, defaults);
 	ret = loads_make(before, now, stats->queues, &loads, &table.nr_rows, err);
 	table.rows = loads;
 	return ret < 0 ? ret : table_print(&table, &stats->table, err);
@@ -173,7 +164,6 @@ static int stats_run(const struct uc_host *host, int argc, const char **argv, st
 	struct stats stats = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &stats_command,
-		.options = stats_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &stats,
@@ -195,5 +185,8 @@ const struct command stats_command = {
 	.name = "stats",
 	.summary = "show what devices did, or do in each interval",
 	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
+	.options = stats_options,
+	.table = &load_columns,
+	.operands = OPERAND_DEVICES,
 	.run = stats_run,
 };

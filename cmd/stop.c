@@ -76,7 +76,6 @@ static int stop_run(const struct uc_host *host, int argc, const char **argv, str
 	struct stop stop = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &stop_command,
-		.options = stop_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &stop,
@@ -95,5 +94,7 @@ const struct command stop_command = {
 	.name = "stop",
 	.summary = "take block devices away, and keep what 'start' needs",
 	.synopsis = "[OPTION...] ID|NAME|PATH...",
+	.options = stop_options,
+	.operands = OPERAND_DEVICES,
 	.run = stop_run,
 };

@@ -32,11 +32,6 @@ static const struct table targets_table = {
 	.row_size = sizeof(struct uc_target_type *),
 };
 
-static void targets_help(void)
-{
-	table_help(&targets_table);
-}
-
 static int take_option(void *ctx, int option, const char *arg, struct uc_error *err)
 {
 	return table_option(ctx, option, arg, err);
@@ -49,10 +44,8 @@ static int targets_run(const struct uc_host *host, int argc, const char **argv,
 	struct table table = targets_table;
 	const struct option_parser parser = {
 		.command = &targets_command,
-		.options = table_option_table,
 		.take = take_option,
 		.ctx = &options,
-		.more_help = targets_help,
 	};
 	int ret = options_parse(&parser, argc, argv, err);
 
@@ -67,5 +60,7 @@ const struct command targets_command = {
 	.name = "targets",
 	.summary = "show what can serve a device",
 	.synopsis = "[OPTION...]",
+	.options = table_option_table,
+	.table = &targets_table,
 	.run = targets_run,
 };

@@ -77,11 +77,9 @@ static int draw(const struct top *top, struct uc_error *err)
 	static const struct table_options options = {0};
 	const unsigned lines = screen_lines();
 	uc_auto_free struct load *loads = NULL;
-	char defaults[LOAD_DEFAULTS];
-	struct table table;
+	struct table table = load_table(true, top->queues);
 	int ret;
 
-	load_table(&table, true, top->queues, defaults);
 	ret = loads_make(&top->before, &top->now, top->queues, &loads, &table.nr_rows, err);
 	if (ret < 0)
 		return ret;
@@ -172,7 +170,6 @@ static int top_run(const struct uc_host *host, int argc, const char **argv, stru
 	struct top top = {.selection = {.host = host}, .interval = DEFAULT_INTERVAL};
 	const struct option_parser parser = {
 		.command = &top_command,
-		.options = top_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &top,
@@ -194,5 +191,7 @@ const struct command top_command = {
 	.name = "top",
 	.summary = "show what devices do, live in a terminal",
 	.synopsis = "[OPTION...] [ID|NAME|PATH...]",
+	.options = top_options,
+	.operands = OPERAND_DEVICES,
 	.run = top_run,
 };

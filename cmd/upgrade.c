@@ -100,7 +100,6 @@ static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 	struct upgrade upgrade = {.selection = {.host = host}};
 	const struct option_parser parser = {
 		.command = &upgrade_command,
-		.options = upgrade_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &upgrade,
@@ -121,5 +120,7 @@ const struct command upgrade_command = {
 	.name = "upgrade",
 	.summary = "replace handlers by this program, without an I/O error",
 	.synopsis = "[OPTION...] ID|NAME|PATH...",
+	.options = upgrade_options,
+	.operands = OPERAND_DEVICES,
 	.run = upgrade_run,
 };

@@ -21,8 +21,8 @@ struct wait {
 
 static const struct poptOption wait_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id", "ID"},
-	{"state", 's', POPT_ARG_STRING, NULL, OPT_STATE, "live, dead, quiesced, fail-io or removed",
-	 "STATE"},
+	{"state", 's', POPT_ARG_STRING, NULL, OPT_STATE, "what to wait for",
+	 "live|dead|quiesced|fail-io|removed"},
 	{"timeout", 't', POPT_ARG_STRING, NULL, OPT_TIMEOUT,
 	 "how long to wait (default: that of the program)", "SECONDS"},
 	POPT_TABLEEND,
@@ -62,7 +62,6 @@ static int wait_run(const struct uc_host *host, int argc, const char **argv, str
 	struct wait w = {.timeout_ms = host->timeout_ms};
 	const struct option_parser parser = {
 		.command = &wait_command,
-		.options = wait_options,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &w,
@@ -85,5 +84,7 @@ const struct command wait_command = {
 	.name = "wait",
 	.summary = "wait until a device is live, dead, quiesced, fail-io or removed",
 	.synopsis = "--state STATE [OPTION...] ID|NAME|PATH",
+	.options = wait_options,
+	.operands = OPERAND_DEVICE,
 	.run = wait_run,
 };
