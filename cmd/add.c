@@ -199,22 +199,22 @@ static int print_added(void *ctx, const struct uc_added *added)
 	return add->unheard ? -EIO : 0;
 }
 
-static int add_background(const struct uc_host *host, struct add *add,
-			  const struct uc_target *target, struct uc_error *err)
+static int make_background(const struct uc_host *host, struct add *add,
+			   const struct uc_target *target, add_tell *tell, struct uc_error *err)
 {
 	struct uc_added added;
 	int ret = uc_add(host, &add->serve.spec, target, add->lock_fd, &added, err);
 
 	if (ret < 0)
 		return ret;
-	if (print_added(add, &added) == 0)
+	if (tell(add, &added) == 0)
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
 	(void)uc_del(host, added.info.dev_id, true, NULL);
 	return -EIO;
 }
 
-static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
+int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err)
 {
 	const struct uc_target_type *type = add->serve.type;
 	const struct uc_spec *spec = &add->serve.spec;
@@ -224,9 +224,9 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 	if (ret < 0)
 		return ret;
 	if (spec->foreground)
-		ret = uc_add_foreground(host, spec, target, print_added, add, err);
+		ret = uc_add_foreground(host, spec, target, tell, add, err);
 	else
-		ret = add_background(host, add, target, err);
+		ret = make_background(host, add, target, tell, err);
 	if (add->unheard)
 		ret = uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 	if (ret < 0 && type->undo)
@@ -299,7 +299,7 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0 && add.serve.type)
 		ret = look_for_it(&in_time, &add, err);
 	if (ret == 0 && add.serve.type)
-		ret = run(&in_time, &add, err);
+		ret = add_make(&in_time, &add, print_added, err);
 	add_free(&add);
 	return ret;
 }

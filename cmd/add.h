@@ -2,6 +2,7 @@
 #ifndef CMD_ADD_H
 #define CMD_ADD_H
 
+#include "manage.h"
 #include "serve.h"
 
 /* What `add` is asked for, by its command line or by a line of /etc/ublktab. */
@@ -17,5 +18,11 @@ struct add {
 /* As if nothing was said. To be freed with add_free(). */
 void add_init(struct add *add);
 void add_free(struct add *add);
+
+/* Told when the device is usable: ctx is the struct add. Negative: nobody is left to hear of it. */
+typedef int add_tell(void *ctx, const struct uc_added *added);
+
+/* Makes the device, and with spec.foreground serves it. lock_fd is not left to the handler. */
+int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err);
 
 #endif
