@@ -13,7 +13,7 @@
 #include "machine.h"
 #include "proc.h"
 
-#define SEE_UNPRIVILEGED  "see UNPRIVILEGED DEVICES in ublkctl(8)"
+#define SEE_UNPRIVILEGED  "see ublkctl-unprivileged(7)"
 #define IO_URING_DISABLED "/proc/sys/kernel/io_uring_disabled"
 
 void uc_cause_text(struct uc_cause *cause, enum uc_code code, const char *fmt, ...)

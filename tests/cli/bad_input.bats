@@ -399,7 +399,7 @@ ublkctl() {
 	timeout -k 5 30 "${as[@]}" "$program" "$@"
 }
 
-root_only="*/dev/ublk-control: user 65534 is not root (Permission denied); run 'sudo -s', and do it as root there, or see UNPRIVILEGED DEVICES in ublkctl(8)"
+root_only="*/dev/ublk-control: user 65534 is not root (Permission denied); run 'sudo -s', and do it as root there, or see ublkctl-unprivileged(7)"
 @test "nobody: add" { nobody 4 "add: $root_only" add -t null; }
 @test "nobody: add, and there are records already" { device 0 -t null; nobody 4 "add: $root_only" add -t null; }
 @test "nobody: list" { device 0 -t null; nobody 4 "list: $root_only" list; }

@@ -107,7 +107,7 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 
 @test "what a plain user is refused" {
 	become 1001
-	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see UNPRIVILEGED DEVICES in ublkctl(8)' add -t null
+	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see ublkctl-unprivileged(7)' add -t null
 	refused 3 'add: the driver gives unprivileged devices no recovery; leave out --recovery' \
 		add -t null --unprivileged --recovery queue
 	refused 3 'add: data path user-copy needs user-copy, which unprivileged devices do not get; use --data-path auto' \
@@ -148,6 +148,6 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 	mkdir "$root"
 	UBLKCTL_MODEL_UNGRANTED=32 "$program" --version >/dev/null
 	become 1001
-	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see UNPRIVILEGED DEVICES in ublkctl(8)' \
+	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see ublkctl-unprivileged(7)' \
 		add -t null --unprivileged
 }

@@ -2,38 +2,11 @@
 # Devices of plain users, with the udev rules as they are installed: alice and bob are in the group, carol is not.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid ... are set by helpers
 load helpers
+load users
 
 alice=1001 bob=1002 carol=1003
-rules=/run/udev/rules.d/59-ublkctl.rules
-# Where they can reach it, and at a path that ends in its name: that is what processes() looks for.
-theirs=/opt/ublkctl-test/ublkctl
-
-setup_file() {
-	local top=${BATS_TEST_DIRNAME%/tests/device} user
-	mkdir -p "${theirs%/*}" "${rules%/*}"
-	cp "$UBLKCTL" "$theirs"
-	chmod 1777 "$reports"	# of the sanitizers
-	systemd-sysusers "$top/udev/ublkctl.conf"
-	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#$theirs#" "$top/udev/59-ublkctl.rules.in" >"$rules"
-	udevadm control --reload
-	udevadm trigger --settle --name-match=ublk-control
-	ublk_gid=$(stat -c %g /dev/ublk-control)
-	export ublk_gid
-	for user in $alice $bob $carol; do
-		mkdir -p "/run/user/$user"
-		chmod 700 "/run/user/$user"
-		chown "$user:$user" "/run/user/$user"
-	done
-}
-
-teardown_file() {
-	rm "$rules"
-	udevadm control --reload
-	chown root:root /dev/ublk-control
-	chmod 600 /dev/ublk-control
-	chmod 755 "$reports"
-	rm -r "${theirs%/*}" /run/user/1001 /run/user/1002 /run/user/1003
-}
+setup_file() { let_in $alice $bob $carol; }
+teardown_file() { shut_out $alice $bob $carol; }
 
 # as USER COMMAND...: with nothing of root's but, for two of them, the group
 as() {
@@ -123,8 +96,8 @@ $his $bob 1 none"
 @test "what is refused, and why" {
 	local max=/sys/module/ublk_drv/parameters/ublks_max
 	refused 2 '--unprivileged is for plain users, and this process has CAP_SYS_ADMIN' ublkctl add -t null --unprivileged
-	refused 4 'the driver refused ADD_DEV: user *is not root *or see UNPRIVILEGED DEVICES' as $alice ublkctl add -t null
-	refused 4 '/dev/ublk-control: user *is not root *or see UNPRIVILEGED DEVICES' \
+	refused 4 'the driver refused ADD_DEV: user *is not root *or see ublkctl-unprivileged' as $alice ublkctl add -t null
+	refused 4 '/dev/ublk-control: user *is not root *or see ublkctl-unprivileged' \
 		as $carol ublkctl add -t null --unprivileged
 	refused 3 'the driver gives unprivileged devices no recovery; leave out --recovery' \
 		as $alice ublkctl add -t null --unprivileged --recovery reissue
