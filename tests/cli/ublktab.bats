@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # /etc/ublktab, up and down, on the model.
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, root, out ... are set by helpers
+# shellcheck disable=SC2020,SC2030,SC2031,SC2034,SC2154  # tr's sets; tmp, root, out ... are set by helpers
 load helpers
 
 tab() { mkdir -p "$root/etc"; printf '%s\n' "$@" >"$root/etc/ublktab"; }
@@ -101,7 +101,7 @@ error() {
 	local target option
 	for target in null loop ramdisk; do
 		works add -t "$target" --help
-		grep -oE -e '^ .{6}--[a-z-]+' <<<"$out" | sed 's/.*--//' >"$tmp/options"
+		grep -oE -e '^ +(-., )?--[a-z-]+' <<<"$out" | sed 's/.*--//' >"$tmp/options"
 		[[ $(wc -l <"$tmp/options") -ge 20 ]]
 		while read -r option; do
 			tab "a $target - $option"
