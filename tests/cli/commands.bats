@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # jq's variables; tmp, root, out ... are set by helpers
 load helpers
 
-commands='add list show stats top monitor wait set resize stop start recover upgrade del up down ublktab gc doctor features targets help'
+commands=$(sed -nE 's/^\tX\(([a-z]+)\).*/\1/p' "$top/cmd/cmd.h")
 
 # printed TEXT: so, to the byte, on stdout
 printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
