@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "compat.h"
 #include "log.h"
 
 #define ENTRY(name) &name##_command,
@@ -167,6 +168,8 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	uc_log_to(log_to_stderr);
 	if (argc < 1)
 		return UC_USAGE;
+	if (compat_is_meant(argv[0]))
+		return compat_main(host, argc, argv);
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */
 	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
 		       &front)) {
