@@ -6,15 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "add.h"
 #include "cleanup.h"
-#include "cmd.h"
 #include "ctrl.h"
 #include "lock.h"
 #include "manage.h"
 #include "name.h"
 #include "outcome.h"
 #include "present.h"
-#include "serve.h"
 #include "size.h"
 #include "table.h"
 
@@ -34,15 +33,6 @@ enum {
 
 #define PAGE       4096U
 #define MAX_IO_MAX (32U << 20) /* the driver's offsets in a request have 25 bits */
-
-struct add {
-	struct serve serve; /* first: it is the context of both */
-	struct outcome outcome;
-	bool if_absent;
-	char *name;
-	int lock_fd;  /* -1: nobody else is in the way */
-	bool unheard; /* the path could not be printed */
-};
 
 static const struct poptOption add_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id (default: the first free one)", "ID"},
@@ -154,6 +144,28 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
+void add_init(struct add *add)
+{
+	*add = (struct add){
+		.outcome = {.command = &add_command, .verb = "make", .done = "made"},
+		.serve = {.command = &add_command,
+			  .take = take_option,
+			  .spec = {.id = UC_ID_ANY,
+				   .queues = UC_DEFAULT_QUEUES,
+				   .threads = UC_DEFAULT_THREADS,
+				   .depth = UC_DEFAULT_DEPTH,
+				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
+		.lock_fd = -1,
+	};
+}
+
+void add_free(struct add *add)
+{
+	uc_cleanup_close(&add->lock_fd);
+	serve_free(&add->serve);
+	free(add->name);
+}
+
 /* What is said of every device a second time, and more: so it was before others had documents. */
 static void describe(struct add *add, const struct uc_added *added)
 {
@@ -201,8 +213,8 @@ static int print_added(void *ctx, const struct uc_added *added)
 	return print(add, added, OUTCOME_CHANGED);
 }
 
-static int add_background(const struct uc_host *host, struct add *add,
-			  const struct uc_target *target, struct uc_error *err)
+static int make_background(const struct uc_host *host, struct add *add,
+			   const struct uc_target *target, add_tell *tell, struct uc_error *err)
 {
 	struct uc_added added;
 	int ret = uc_add(host, &add->serve.spec, target, add->lock_fd, &added, err);
@@ -211,7 +223,7 @@ static int add_background(const struct uc_host *host, struct add *add,
 		return ret;
 	outcome_detail(&add->outcome, "target %s, %" PRIu64 " bytes, data path %s",
 		       target->ops->name, target->size, added.data_path);
-	if (print_added(add, &added) == 0)
+	if (tell(add, &added) == 0)
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
 	if (!host->dry_run)
@@ -224,7 +236,7 @@ static int cannot_print(struct uc_error *err)
 	return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 }
 
-static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
+int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err)
 {
 	const struct uc_target_type *type = add->serve.type;
 	const struct uc_spec *spec = &add->serve.spec;
@@ -234,9 +246,9 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 	if (ret < 0)
 		return ret;
 	if (spec->foreground && !host->dry_run)
-		ret = uc_add_foreground(host, spec, target, print_added, add, err);
+		ret = uc_add_foreground(host, spec, target, tell, add, err);
 	else
-		ret = add_background(host, add, target, err);
+		ret = make_background(host, add, target, tell, err);
 	if (add->unheard)
 		ret = cannot_print(err);
 	if (ret < 0 && type->undo)
@@ -303,7 +315,7 @@ static int make(struct uc_host *host, struct add *add, struct uc_error *err)
 	snprintf(device->name, sizeof(device->name), "%s", spec->name ? spec->name : "");
 	ret = look_for_it(host, add, err);
 	if (ret == 0)
-		ret = run(host, add, err);
+		ret = add_make(host, add, print_added, err);
 	if (ret < 0 && !add->outcome.told)
 		outcome_note(&add->outcome, ret, err);
 	return ret;
@@ -312,20 +324,11 @@ static int make(struct uc_host *host, struct add *add, struct uc_error *err)
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
 	struct uc_host in_time = uc_host_within(host, host->timeout_ms);
-	struct add add = {
-		.outcome = {.command = &add_command, .verb = "make", .done = "made"},
-		.serve = {.command = &add_command,
-			  .take = take_option,
-			  .outcome = &add.outcome,
-			  .spec = {.id = UC_ID_ANY,
-				   .queues = UC_DEFAULT_QUEUES,
-				   .threads = UC_DEFAULT_THREADS,
-				   .depth = UC_DEFAULT_DEPTH,
-				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
-		.lock_fd = -1,
-	};
+	struct add add;
 	int ret = close_inherited(err);
 
+	add_init(&add);
+	add.serve.outcome = &add.outcome;
 	if (ret == 0)
 		ret = serve_parse(&add.serve, argc, argv, err);
 	if (ret == 0 && !add.serve.type)
@@ -337,10 +340,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = check_user(host, &add.serve.spec, err);
 	if (ret == 0 && add.serve.type)
 		ret = make(&in_time, &add, err);
-	uc_cleanup_close(&add.lock_fd);
 	(void)outcome_end(&add.outcome, ret, err);
-	serve_free(&add.serve);
-	free(add.name);
+	add_free(&add);
 	return ret;
 }
 

@@ -19,6 +19,8 @@ enum operands {
 	OPERAND_DEVICE,
 	OPERAND_DEVICES,
 	OPERAND_COMMAND,
+	OPERAND_LINES, /* names of lines of /etc/ublktab */
+	OPERAND_VERB,  /* what to do with that file; see ublktab.h */
 	OPERAND_KINDS, /* how many there are; each has a line in operand.c */
 };
 
@@ -64,6 +66,9 @@ struct command {
 	X(recover)                                                                                 \
 	X(upgrade)                                                                                 \
 	X(del)                                                                                     \
+	X(up)                                                                                      \
+	X(down)                                                                                    \
+	X(ublktab)                                                                                 \
 	X(gc)                                                                                      \
 	X(doctor)                                                                                  \
 	X(features)                                                                                \

@@ -9,6 +9,8 @@
 #include "complete.h"
 #include "device.h"
 #include "node.h"
+#include "tab.h"
+#include "ublktab.h"
 
 #define ASK_MS 500 /* a shell waits meanwhile */
 
@@ -105,6 +107,30 @@ static void offer_commands(struct completion *c)
 		completion_offer(c, commands[i]->name, commands[i]->summary);
 }
 
+static void offer_lines(struct completion *c)
+{
+	auto_tab struct tab tab = {0};
+
+	if (tab_read(c->host, NULL, &tab, NULL) < 0)
+		return;
+	for (size_t i = 0; i < tab.nr_lines; i++)
+		if (tab.lines[i].name[0])
+			offer_once(c, tab.lines[i].name, tab.lines[i].source);
+}
+
+/* Behind a verb that takes something comes a device. */
+static void offer_verbs(struct completion *c)
+{
+	for (size_t i = 0; ublktab_verbs[i]; i++) {
+		const struct ublktab_verb *verb = ublktab_verbs[i];
+
+		if (c->operands == 0)
+			completion_offer(c, verb->name, NULL);
+		else if (verb->nr_operands >= c->operands && is_there_already(c, verb->name))
+			offer_devices(c);
+	}
+}
+
 static const struct operand_kind {
 	const char *name;
 	void (*offer)(struct completion *c);
@@ -114,6 +140,8 @@ static const struct operand_kind {
 	[OPERAND_DEVICE] = {"device", offer_devices, 1},
 	[OPERAND_DEVICES] = {"devices", offer_devices, 0},
 	[OPERAND_COMMAND] = {"command", offer_commands, 1},
+	[OPERAND_LINES] = {"lines", offer_lines, 0},
+	[OPERAND_VERB] = {"verb", offer_verbs, 2},
 };
 
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == OPERAND_KINDS, "each kind has its line");

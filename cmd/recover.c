@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "behind.h"
 #include "cmd.h"
 #include "manage.h"
@@ -68,30 +69,12 @@ static int tell_ready(void *ctx, const struct uc_added *added)
 	return 0;
 }
 
-static int serve(struct recover *r, const struct uc_device *d, const struct uc_spec *spec,
-		 const struct uc_target_type *type, const void *config, struct uc_error *err)
-{
-	const struct uc_host *host = r->selection.host;
-	struct uc_target *target = NULL;
-	struct uc_added added;
-	int ret = behind_open(type, config, spec, &target, err);
-
-	if (ret < 0)
-		return ret;
-	ret = spec->foreground && !host->dry_run
-		      ? uc_recover_foreground(host, d->info.ublksrv_flags, spec, target, tell_ready,
-					      r, err)
-		      : uc_recover(host, d->info.ublksrv_flags, spec, target, &added, err);
-	target->ops->close(target);
-	return ret;
-}
-
 /* What is to be behind the device: as was said, or as the record has it. */
-static int configure(const struct recover *r, const struct uc_device *d, struct behind *ret_behind,
-		     struct uc_error *err)
+static int configure(const struct serve *serve, const struct uc_device *d,
+		     struct behind *ret_behind, struct uc_error *err)
 {
-	if (r->serve.type) {
-		*ret_behind = (struct behind){.type = r->serve.type, .fd = -1};
+	if (serve->type) {
+		*ret_behind = (struct behind){.type = serve->type, .fd = -1};
 		return 0;
 	}
 	if (d->record_state == UC_RECORD_OK)
@@ -104,35 +87,43 @@ static int configure(const struct recover *r, const struct uc_device *d, struct 
 }
 
 /* What the device has had behind it is to be there again. */
-static bool is_behind(const struct recover *r, const struct uc_device *d)
+static bool is_behind(const struct serve *serve, const struct uc_device *d)
 {
-	return !r->serve.type || (r->serve.backing && d->record_state == UC_RECORD_OK &&
-				  strcmp(r->serve.backing, d->record.backing) == 0);
+	return !serve->type || (serve->backing && d->record_state == UC_RECORD_OK &&
+				strcmp(serve->backing, d->record.backing) == 0);
 }
 
-static int recover_device(struct recover *r, const struct uc_device *d, struct uc_error *err)
+int again_recover(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
+		  again_ready *ready, void *ctx, struct uc_error *err)
 {
+	const uint64_t cookie = d->info.ublksrv_flags;
 	auto_behind struct behind behind = {.fd = -1};
-	const struct uc_host *host = r->selection.host;
-	struct uc_spec spec = r->serve.spec;
+	struct uc_spec spec = serve->spec;
+	struct uc_target *target = NULL;
+	struct uc_added added;
 	void *config;
 	int ret;
 
 	spec.dry_run = host->dry_run;
-
-	if (!r->serve.type)
+	if (!serve->type)
 		spec.target_options = NULL;
 	uc_recover_spec(d, &spec);
 	ret = serve_check(&spec, err);
 	if (ret == 0)
-		ret = configure(r, d, &behind, err);
+		ret = configure(serve, d, &behind, err);
 	if (ret)
 		return ret;
-	config = behind.config ? behind.config : r->serve.config;
-	if (!host->dry_run || is_behind(r, d))
+	config = behind.config ? behind.config : serve->config;
+	if (!host->dry_run || is_behind(serve, d))
 		ret = behind_take_kept(host, d, behind.type, config, err);
 	if (ret == 0)
-		ret = serve(r, d, &spec, behind.type, config, err);
+		ret = behind_open(behind.type, config, &spec, &target, err);
+	if (ret < 0 || !target)
+		return ret;
+	ret = spec.foreground && !host->dry_run
+		      ? uc_recover_foreground(host, cookie, &spec, target, ready, ctx, err)
+		      : uc_recover(host, cookie, &spec, target, &added, err);
+	target->ops->close(target);
 	return ret;
 }
 
@@ -151,7 +142,7 @@ static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 	/* Until then the old handler holds on to its backing. */
 	if (ret == 0)
 		ret = uc_recover_await(host, ctrl, id, &device.info, err);
-	return ret < 0 ? ret : recover_device(r, &device, err);
+	return ret < 0 ? ret : again_recover(host, &r->serve, &device, tell_ready, r, err);
 }
 
 static int check_one(const struct recover *r, struct uc_error *err)

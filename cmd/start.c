@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "again.h"
 #include "behind.h"
 #include "cmd.h"
 #include "manage.h"
@@ -43,9 +44,10 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 }
 
 /* As it was, and where the driver was to choose it chooses again. */
-static struct uc_spec spec_of(const struct uc_host *host, const struct uc_device *d)
+static struct uc_spec spec_of(const struct uc_host *host, const struct uc_device *d,
+			      bool foreground)
 {
-	struct uc_spec spec = {.dry_run = host->dry_run};
+	struct uc_spec spec = {.foreground = foreground, .dry_run = host->dry_run};
 
 	uc_recover_spec(d, &spec);
 	if (!spec.path_asked)
@@ -53,10 +55,11 @@ static struct uc_spec spec_of(const struct uc_host *host, const struct uc_device
 	return spec;
 }
 
-static int start_device(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+int again_start(const struct uc_host *host, const struct uc_device *d, bool foreground,
+		again_ready *ready, void *ctx, struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
-	const struct uc_spec spec = spec_of(host, d);
+	const struct uc_spec spec = spec_of(host, d, foreground);
 	struct uc_target *target = NULL;
 	struct uc_added added;
 	int ret = behind_find(d, &behind, err);
@@ -68,7 +71,8 @@ static int start_device(const struct uc_host *host, const struct uc_device *d, s
 		ret = behind_open(behind.type, behind.config, &spec, &target, err);
 	if (ret < 0 || !target)
 		return ret;
-	ret = uc_start(host, d, &spec, target, &added, err);
+	ret = foreground ? uc_start_foreground(host, d, &spec, target, ready, ctx, err)
+			 : uc_start(host, d, &spec, target, &added, err);
 	target->ops->close(target);
 	return ret;
 }
@@ -84,7 +88,7 @@ static int start_one(void *ctx, uint32_t id, struct uc_error *err)
 	if (ret < 0 && start->all &&
 	    (err->code == UC_BUSY || err->code == UC_NO_DEVICE || err->errnum == EINVAL))
 		return OUTCOME_ABSENT;
-	return ret < 0 ? ret : start_device(host, &device, err);
+	return ret < 0 ? ret : again_start(host, &device, false, NULL, NULL, err);
 }
 
 static int start_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)

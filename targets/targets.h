@@ -26,6 +26,10 @@ struct uc_target_type {
 	/* Takes one option of the table. arg is NULL for one without an argument. */
 	int (*option)(void *config, int option, const char *arg, struct uc_error *err);
 
+	/* Whether the options go together, as far as that can be told without a look at the data;
+	 * NULL: any do. */
+	int (*check)(const void *config, const struct uc_spec *spec, struct uc_error *err);
+
 	/*
 	 * Checks the whole and opens the data; everything that can fail for its sake, fails here.
 	 * With spec->dry_run nothing is made that was not there, and what is claimed is for a
@@ -77,6 +81,10 @@ bool uc_target_option_lasts(const struct uc_target_type *type, int option);
  */
 int uc_target_restore(const struct uc_target_type *type, void *config, const char *backing,
 		      const char *options, struct uc_error *err);
+
+/* Of data that is in no file; `size` bytes must suit them. */
+int uc_target_memory_limits(const struct uc_spec *spec, uint64_t size, uint32_t granularity,
+			    struct uc_limits *ret_limits, struct uc_error *err);
 
 /* Fills in what the user did not set and checks the block sizes against each other. */
 int uc_target_block_sizes(const struct uc_spec *spec, struct uc_limits *limits,

@@ -40,6 +40,7 @@ printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
 	for command in $commands; do
 		files=("$top/cmd/$command.c")
 		if grep -q table_option_table "${files[0]}"; then files+=("$top/cmd/table.c"); fi
+		if grep -q plan_option_table "${files[0]}"; then files+=("$top/cmd/plan.c"); fi
 		if grep -q serve_parse "${files[0]}"; then files+=("$top/cmd/serve.c"); fi
 		works "$command" --help
 		options "${files[@]}" >"$tmp/options"

@@ -129,7 +129,7 @@ words_in() { terms | grep -E '^\*[^-]' | grep -oE '\*[^*]+\*' | tr -d '*' || tru
 	[[ -z $(comm -23 "$tmp/help" "$tmp/page") ]] || complain "not in the page: $(comm -23 "$tmp/help" "$tmp/page")"
 }
 # references PAGE: the pages of ours that it names, as NAME.SECTION
-references() { grep -oE '\*ublkctl(-[a-z]+)?\*\([0-9]\)' "$man/$1.scd" | tr -d '*)' | tr '(' . | sort -u; }
+references() { grep -oE '\*(ublkctl(-[a-z]+)?|ublktab)\*\([0-9]\)' "$man/$1.scd" | tr -d '*)' | tr '(' . | sort -u; }
 @test "every page is built, reached from ublkctl(8), and there" {
 	# ublkctl knows nothing of the name ublk.
 	local page new=(ublkctl.8 ublk.8) known=' ublkctl.8 ublk.8 '
