@@ -3,9 +3,11 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "log.h"
@@ -158,6 +160,19 @@ static void fill_standard_files(void)
 			(void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/*
+ * What is to go on when the root file system has been found, is left alone by systemd for this; see
+ * https://systemd.io/ROOT_STORAGE_DAEMONS. Elsewhere it would only keep the end of a system waiting.
+ */
+static void mark_initramfs(const struct uc_host *host, char **argv)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/etc/initrd-release", host->root ? host->root : "");
+	if (argv[0][0] && access(path, F_OK) == 0)
+		argv[0][0] = '@';
+}
+
 int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 {
 	struct front front = {.host = *host};
@@ -169,6 +184,7 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	uc_log_to(log_to_stderr);
 	if (argc < 1)
 		return UC_USAGE;
+	mark_initramfs(host, argv);
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */
 	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
 		       &front)) {

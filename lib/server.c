@@ -24,6 +24,7 @@
 #include "lock.h"
 #include "log.h"
 #include "node.h"
+#include "notify.h"
 #include "obtain.h"
 #include "queue.h"
 #include "record.h"
@@ -41,6 +42,7 @@ struct server {
 	int keeper_fd; /* tells a keeper of ours; its end is our end */
 	int char_fd;
 	int signal_fd;
+	int notify_fd; /* of a service manager that waits for us, or -1 */
 
 	/* What the queue threads have told; under the mutex. */
 	pthread_mutex_t mutex;
@@ -243,6 +245,8 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	if (s->args->ready(s->args->ctx, &added) < 0 && !is_known(s))
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->dev.info.dev_id);
+	uc_notify(s->notify_fd, "READY=1\nSTATUS=%s serves %s", s->args->target->ops->name,
+		  added.node);
 	return 0;
 }
 
@@ -392,6 +396,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,
+		.notify_fd = args->spec->foreground ? uc_notify_open() : -1,
 		.end_pipe = {-1, -1},
 	};
 	struct uc_record before = {0};
@@ -425,6 +430,8 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		s.host = uc_host_within(&s.host, UC_TIDY_MS);
 	if (ret == 0) {
 		delete = await_end(&s);
+		uc_notify(s.notify_fd, "STOPPING=1\nSTATUS=%s",
+			  delete ? "asked to end" : "stopped by a command");
 		uc_log(LOG_NOTICE, "device %u: %s", s.dev.info.dev_id,
 		       delete ? "stopping on a signal" : "stopped");
 	}
