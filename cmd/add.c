@@ -6,14 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "add.h"
 #include "cleanup.h"
-#include "cmd.h"
 #include "ctrl.h"
 #include "lock.h"
 #include "manage.h"
 #include "name.h"
 #include "present.h"
-#include "serve.h"
 #include "size.h"
 #include "table.h"
 
@@ -34,15 +33,6 @@ enum {
 
 #define PAGE       4096U
 #define MAX_IO_MAX (32U << 20) /* the driver's offsets in a request have 25 bits */
-
-struct add {
-	struct serve serve; /* first: it is the context of both */
-	bool json;
-	bool if_absent;
-	char *name;
-	int lock_fd;  /* -1: nobody else is in the way */
-	bool unheard; /* the path could not be printed */
-};
 
 static const struct poptOption add_options[] = {
 	{"id", 'n', POPT_ARG_STRING, NULL, OPT_ID, "device id (default: the first free one)", "ID"},
@@ -156,6 +146,27 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
+void add_init(struct add *add)
+{
+	*add = (struct add){
+		.serve = {.command = &add_command,
+			  .take = take_option,
+			  .spec = {.id = UC_ID_ANY,
+				   .queues = UC_DEFAULT_QUEUES,
+				   .threads = UC_DEFAULT_THREADS,
+				   .depth = UC_DEFAULT_DEPTH,
+				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
+		.lock_fd = -1,
+	};
+}
+
+void add_free(struct add *add)
+{
+	uc_cleanup_close(&add->lock_fd);
+	serve_free(&add->serve);
+	free(add->name);
+}
+
 static void print_json(const struct add *add, const struct uc_added *added)
 {
 	uc_auto_json struct json_object *doc = document_new();
@@ -188,22 +199,22 @@ static int print_added(void *ctx, const struct uc_added *added)
 	return add->unheard ? -EIO : 0;
 }
 
-static int add_background(const struct uc_host *host, struct add *add,
-			  const struct uc_target *target, struct uc_error *err)
+static int make_background(const struct uc_host *host, struct add *add,
+			   const struct uc_target *target, add_tell *tell, struct uc_error *err)
 {
 	struct uc_added added;
 	int ret = uc_add(host, &add->serve.spec, target, add->lock_fd, &added, err);
 
 	if (ret < 0)
 		return ret;
-	if (print_added(add, &added) == 0)
+	if (tell(add, &added) == 0)
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
 	(void)uc_del(host, added.info.dev_id, true, NULL);
 	return -EIO;
 }
 
-static int run(const struct uc_host *host, struct add *add, struct uc_error *err)
+int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err)
 {
 	const struct uc_target_type *type = add->serve.type;
 	const struct uc_spec *spec = &add->serve.spec;
@@ -213,9 +224,9 @@ static int run(const struct uc_host *host, struct add *add, struct uc_error *err
 	if (ret < 0)
 		return ret;
 	if (spec->foreground)
-		ret = uc_add_foreground(host, spec, target, print_added, add, err);
+		ret = uc_add_foreground(host, spec, target, tell, add, err);
 	else
-		ret = add_background(host, add, target, err);
+		ret = make_background(host, add, target, tell, err);
 	if (add->unheard)
 		ret = uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 	if (ret < 0 && type->undo)
@@ -272,18 +283,10 @@ static int check_user(const struct uc_host *host, const struct uc_spec *spec, st
 static int add_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
 	const struct uc_host in_time = uc_host_within(host, host->timeout_ms);
-	struct add add = {
-		.serve = {.command = &add_command,
-			  .take = take_option,
-			  .spec = {.id = UC_ID_ANY,
-				   .queues = UC_DEFAULT_QUEUES,
-				   .threads = UC_DEFAULT_THREADS,
-				   .depth = UC_DEFAULT_DEPTH,
-				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
-		.lock_fd = -1,
-	};
+	struct add add;
 	int ret = close_inherited(err);
 
+	add_init(&add);
 	if (ret == 0)
 		ret = serve_parse(&add.serve, argc, argv, err);
 	if (ret == 0 && !add.serve.type)
@@ -296,10 +299,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0 && add.serve.type)
 		ret = look_for_it(&in_time, &add, err);
 	if (ret == 0 && add.serve.type)
-		ret = run(&in_time, &add, err);
-	uc_cleanup_close(&add.lock_fd);
-	serve_free(&add.serve);
-	free(add.name);
+		ret = add_make(&in_time, &add, print_added, err);
+	add_free(&add);
 	return ret;
 }
 

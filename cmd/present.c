@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "describe.h"
 #include "name.h"
-#include "path.h"
 #include "recover.h"
 #include "size.h"
 
@@ -42,27 +42,6 @@ static int differ(const struct difference *x, const char *what, const char *is, 
 		*asked ? asked : "none");
 }
 
-static int compare_text(const struct difference *x, const char *what, const char *is,
-			const char *asked)
-{
-	return strcmp(is, asked) == 0 ? 0 : differ(x, what, is, asked);
-}
-
-static int compare_number(const struct difference *x, const char *what, uint64_t is, uint64_t asked)
-{
-	char is_text[24];
-	char asked_text[24];
-
-	snprintf(is_text, sizeof(is_text), "%" PRIu64, is);
-	snprintf(asked_text, sizeof(asked_text), "%" PRIu64, asked);
-	return compare_text(x, what, is_text, asked_text);
-}
-
-static int compare_truth(const struct difference *x, const char *what, bool is, bool asked)
-{
-	return is == asked ? 0 : differ(x, what, is ? "on" : "off", asked ? "on" : "off");
-}
-
 /* "1G" and "1024M" are the same. */
 static bool is_same_value(const char *a, const char *b)
 {
@@ -75,23 +54,31 @@ static bool is_same_value(const char *a, const char *b)
 	       uc_size_parse(b, "", &size_b, NULL) == 0 && size_a == size_b;
 }
 
-/* Those of `from` against those of `to`; how large the device was made by `resize` is its own. */
-static int compare_options(const struct difference *x, const struct serve *serve,
-			   struct json_object *from, struct json_object *to, bool from_device)
+/* As a person reads it; "" if there is no such option. */
+static const char *text_of(struct json_object *options, const char *name)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(options, name, &value);
+	if (json_object_is_type(value, json_type_boolean))
+		return json_object_get_boolean(value) ? "on" : "off";
+	return value ? json_object_get_string(value) : "";
+}
+
+/* Those of `from` against those of `to`; `skip` (or NULL) may differ. */
+static int compare_options(const struct difference *x, struct json_object *from,
+			   struct json_object *to, bool from_device, const char *skip)
 {
 	char what[80];
 
 	json_object_object_foreach(from, name, value)
 	{
-		const char *mine = json_object_get_string(value);
-		struct json_object *other = NULL;
-		const char *theirs;
+		const char *mine = text_of(from, name);
+		const char *theirs = text_of(to, name);
 
-		if (from_device && serve->type->size_option &&
-		    strcmp(name, serve->type->size_option) == 0)
+		(void)value;
+		if (skip && strcmp(name, skip) == 0)
 			continue;
-		json_object_object_get_ex(to, name, &other);
-		theirs = other ? json_object_get_string(other) : "";
 		snprintf(what, sizeof(what), "--%s", name);
 		if (!is_same_value(mine, theirs))
 			return from_device ? differ(x, what, mine, theirs)
@@ -104,75 +91,51 @@ static int compare_target(const struct difference *x, const struct serve *serve)
 {
 	const struct uc_record *r = &x->device->record;
 	uc_auto_json struct json_object *options = json_tokener_parse(r->options);
-	int ret = compare_text(x, "--target", r->target, serve->type->name);
-
-	if (ret == 0)
-		ret = compare_text(x, "backing", r->backing, serve->backing ? serve->backing : "");
-	if (ret == 0)
-		ret = compare_options(x, serve, serve->target_options, options, false);
-	if (ret == 0)
-		ret = compare_options(x, serve, options, serve->target_options, true);
-	return ret;
-}
-
-static int compare_device(const struct difference *x, const struct uc_spec *spec)
-{
-	const struct ublksrv_ctrl_dev_info *info = &x->device->info;
-	const struct uc_record *r = &x->device->record;
+	const char *backing = serve->backing ? serve->backing : "";
 	int ret = 0;
 
-	if (spec->id != UC_ID_ANY)
-		ret = compare_number(x, "--id", info->dev_id, spec->id);
+	if (strcmp(r->target, serve->type->name) != 0)
+		ret = differ(x, "--target", r->target, serve->type->name);
+	else if (strcmp(r->backing, backing) != 0)
+		ret = differ(x, "backing", r->backing, backing);
 	if (ret == 0)
-		ret = compare_number(x, "--queues", info->nr_hw_queues, spec->queues);
+		ret = compare_options(x, serve->target_options, options, false, NULL);
+	/* How large `resize` has made the device is its own. */
 	if (ret == 0)
-		ret = compare_number(x, "--depth", info->queue_depth, spec->depth);
-	if (ret == 0)
-		ret = compare_number(x, "--max-io-size", info->max_io_buf_bytes, spec->max_io_size);
-	if (ret == 0)
-		ret = compare_number(x, "--logical-block-size", r->logical_bs, spec->logical_bs);
-	if (ret == 0)
-		ret = compare_number(x, "--physical-block-size", r->physical_bs, spec->physical_bs);
-	if (ret == 0)
-		ret = compare_truth(x, "--read-only", r->read_only, spec->read_only);
-	if (ret == 0)
-		ret = compare_text(x, "--recovery", uc_recovery_name(uc_recovery_of(info->flags)),
-				   uc_recovery_name(spec->recovery));
+		ret = compare_options(x, options, serve->target_options, true,
+				      serve->type->size_option);
 	return ret;
 }
 
-static int compare_handler(const struct difference *x, const struct uc_spec *spec)
+static int compare_id(const struct difference *x, uint32_t asked)
 {
-	const struct uc_record *r = &x->device->record;
-	char is[512];
-	char asked[512];
-	int ret = compare_number(x, "--threads", r->threads, spec->threads);
+	char is_text[16];
+	char asked_text[16];
 
-	(void)uc_cpus_format(&r->cpus, is, sizeof(is));
-	(void)uc_cpus_format(&spec->cpus, asked, sizeof(asked));
+	if (asked == UC_ID_ANY || asked == x->device->info.dev_id)
+		return 0;
+	snprintf(is_text, sizeof(is_text), "%" PRIu32, x->device->info.dev_id);
+	snprintf(asked_text, sizeof(asked_text), "%" PRIu32, asked);
+	return differ(x, "--id", is_text, asked_text);
+}
+
+int present_compare(const struct serve *serve, const struct uc_device *d, struct uc_error *err)
+{
+	const struct difference x = {d, err};
+	uc_auto_json struct json_object *is = describe_device(d);
+	uc_auto_json struct json_object *asked = describe_spec(&serve->spec);
+	int ret = compare_target(&x, serve);
+
 	if (ret == 0)
-		ret = compare_text(x, "--cpus", is, asked);
-	if (ret == 0)
-		ret = compare_text(x, "--data-path", r->path_asked ? r->path : "auto",
-				   spec->path ? spec->path->name : "auto");
-	if (ret == 0)
-		ret = compare_text(x, "--shared-memory", r->shared_memory,
-				   spec->shared_memory ? spec->shared_memory : "");
-	if (ret == 0)
-		ret = compare_truth(x, "--respawn", r->respawn, spec->respawn);
-	return ret;
+		ret = compare_id(&x, serve->spec.id);
+	return ret == 0 ? compare_options(&x, is, asked, true, NULL) : ret;
 }
 
 int present_check(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
 		  struct uc_error *err)
 {
-	const struct difference x = {d, err};
-	int ret = compare_target(&x, serve);
+	int ret = present_compare(serve, d, err);
 
-	if (ret == 0)
-		ret = compare_device(&x, &serve->spec);
-	if (ret == 0)
-		ret = compare_handler(&x, &serve->spec);
 	if (ret < 0)
 		return ret;
 	if (d->info.state == UBLK_S_DEV_LIVE && d->has_node && uc_recover_is_served(host, &d->info))

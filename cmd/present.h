@@ -12,8 +12,10 @@
 int present_find(const struct uc_host *host, const struct serve *serve, bool by_backing,
 		 struct uc_device *ret_device, struct uc_error *err);
 
-/* Whether it is what was asked for, and in use as such; else UC_DIFFERS names the first difference.
- */
+/* Whether it is what was asked for; else UC_DIFFERS names the first difference. */
+int present_compare(const struct serve *serve, const struct uc_device *d, struct uc_error *err);
+
+/* And has a handler. */
 int present_check(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
 		  struct uc_error *err);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "behind.h"
 #include "cmd.h"
 #include "manage.h"
@@ -58,28 +59,12 @@ static int nobody_to_tell(void *ctx, const struct uc_added *added)
 	return 0;
 }
 
-static int serve(const struct uc_host *host, const struct uc_device *d, const struct uc_spec *spec,
-		 const struct uc_target_type *type, const void *config, struct uc_error *err)
-{
-	struct uc_target *target = NULL;
-	struct uc_added added;
-	int ret = behind_open(type, config, spec, &target, err);
-
-	if (ret < 0)
-		return ret;
-	ret = spec->foreground ? uc_recover_foreground(host, d->info.ublksrv_flags, spec, target,
-						       nobody_to_tell, NULL, err)
-			       : uc_recover(host, d->info.ublksrv_flags, spec, target, &added, err);
-	target->ops->close(target);
-	return ret;
-}
-
 /* What is to be behind the device: as was said, or as the record has it. */
-static int configure(const struct recover *r, const struct uc_device *d, struct behind *ret_behind,
-		     struct uc_error *err)
+static int configure(const struct serve *serve, const struct uc_device *d,
+		     struct behind *ret_behind, struct uc_error *err)
 {
-	if (r->serve.type) {
-		*ret_behind = (struct behind){.type = r->serve.type, .fd = -1};
+	if (serve->type) {
+		*ret_behind = (struct behind){.type = serve->type, .fd = -1};
 		return 0;
 	}
 	if (d->record_state == UC_RECORD_OK)
@@ -91,25 +76,34 @@ static int configure(const struct recover *r, const struct uc_device *d, struct 
 	return -EINVAL;
 }
 
-static int recover_device(const struct recover *r, const struct uc_device *d, struct uc_error *err)
+int again_recover(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
+		  again_ready *ready, void *ctx, struct uc_error *err)
 {
+	const uint64_t cookie = d->info.ublksrv_flags;
 	auto_behind struct behind behind = {.fd = -1};
-	struct uc_spec spec = r->serve.spec;
+	struct uc_spec spec = serve->spec;
+	struct uc_target *target = NULL;
+	struct uc_added added;
 	void *config;
 	int ret;
 
-	if (!r->serve.type)
+	if (!serve->type)
 		spec.target_options = NULL;
 	uc_recover_spec(d, &spec);
 	ret = serve_check(&spec, err);
 	if (ret == 0)
-		ret = configure(r, d, &behind, err);
+		ret = configure(serve, d, &behind, err);
 	if (ret)
 		return ret;
-	config = behind.config ? behind.config : r->serve.config;
+	config = behind.config ? behind.config : serve->config;
 	ret = behind_take_kept(d, behind.type, config, err);
 	if (ret == 0)
-		ret = serve(r->selection.host, d, &spec, behind.type, config, err);
+		ret = behind_open(behind.type, config, &spec, &target, err);
+	if (ret < 0 || !target)
+		return ret;
+	ret = spec.foreground ? uc_recover_foreground(host, cookie, &spec, target, ready, ctx, err)
+			      : uc_recover(host, cookie, &spec, target, &added, err);
+	target->ops->close(target);
 	return ret;
 }
 
@@ -128,7 +122,7 @@ static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
 	/* Until then the old handler holds on to its backing. */
 	if (ret == 0)
 		ret = uc_recover_await(host, ctrl, id, &device.info, err);
-	return ret < 0 ? ret : recover_device(r, &device, err);
+	return ret < 0 ? ret : again_recover(host, &r->serve, &device, nobody_to_tell, NULL, err);
 }
 
 static int check_one(const struct recover *r, struct uc_error *err)

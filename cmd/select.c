@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "failures.h"
 #include "proc.h"
 #include "select.h"
 
@@ -102,9 +103,8 @@ int select_each(struct selection *selection, const struct command *command,
 		struct uc_error *err)
 {
 	const struct uc_host *host = selection->host;
+	struct failures failures = {.command = command, .err = err};
 	struct uc_host in_time;
-	int32_t code = UC_OK;
-	int first = 0;
 
 	for (size_t i = 0; i < selection->count; i++) {
 		struct uc_error mine = {0};
@@ -114,17 +114,7 @@ int select_each(struct selection *selection, const struct command *command,
 		selection->host = &in_time;
 		ret = one(ctx, selection->ids[i], &mine);
 		selection->host = host;
-		if (ret >= 0)
-			continue;
-		if (first < 0) {
-			print_failure(command, err);
-		} else {
-			first = ret;
-			code = mine.code;
-		}
-		*err = mine;
+		failures_add(&failures, ret, &mine);
 	}
-	if (first < 0)
-		err->code = code;
-	return first;
+	return failures_end(&failures);
 }

@@ -28,9 +28,8 @@ int select_check(struct selection *selection, bool all, struct uc_error *err);
 int select_file(struct selection *selection, const char *path, struct uc_error *err);
 
 /*
- * Does it to all of them, whatever becomes of one. Each has the host's timeout for itself, by
- * selection->host. Each failure gets its line (the last one is left
- * to the caller, in *err); the first decides the status.
+ * Does it to all of them, whatever becomes of one; see failures.h. Each has the host's timeout for
+ * itself, by selection->host.
  */
 int select_each(struct selection *selection, const struct command *command,
 		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,

@@ -39,14 +39,15 @@ const struct poptOption serve_option_table[] = {
 	POPT_TABLEEND,
 };
 
-static int find_target(const char *name, const struct uc_target_type **ret_type,
-		       struct uc_error *err)
+int serve_set_target(struct serve *serve, const char *name, struct uc_error *err)
 {
-	*ret_type = uc_target_find(name);
-	if (!*ret_type)
+	serve->type = uc_target_find(name);
+	if (!serve->type)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "there is no target '%s'; 'ublkctl targets' lists them", name);
-	return 0;
+	serve->config = calloc(1, serve->type->config_size);
+	serve->target_options = json_object_new_object();
+	return serve->config ? 0 : uc_fail_errno(err, ENOMEM, "options");
 }
 
 int parse_count(const char *arg, const char *what, uint64_t max, uint16_t *ret,
@@ -160,7 +161,7 @@ static bool is_about(const char *text, const struct poptOption *option)
 }
 
 /* An unknown option may be one of a target, but not of `type` (NULL: none was named). */
-static int explain_foreign(const struct uc_target_type *type, struct uc_error *err)
+int serve_explain_foreign(const struct uc_target_type *type, struct uc_error *err)
 {
 	const struct uc_target_type *const *types;
 	size_t count;
@@ -212,7 +213,7 @@ int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_erro
 	static const struct poptOption none[] = {POPT_TABLEEND};
 	const char *name = target_argument(argc, argv);
 	const char *title = "Options of the target:";
-	int ret = name ? find_target(name, &serve->type, err) : 0;
+	int ret = name ? serve_set_target(serve, name, err) : 0;
 
 	if (ret < 0)
 		return ret;
@@ -235,18 +236,35 @@ int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_erro
 		.more_help = paths_help,
 	};
 
-	serve->target_options = json_object_new_object();
-	if (serve->type) {
-		serve->config = calloc(1, serve->type->config_size);
-		if (!serve->config)
-			return uc_fail_errno(err, ENOMEM, "options");
-	}
 	ret = options_parse(&parser, argc, argv, err);
 	if (ret < 0)
-		return explain_foreign(serve->type, err);
+		return serve_explain_foreign(serve->type, err);
+	serve_parsed(serve);
+	return ret;
+}
+
+void serve_parsed(struct serve *serve)
+{
 	serve->spec.target_options =
 		json_object_to_json_string_ext(serve->target_options, JSON_C_TO_STRING_PLAIN);
-	return ret;
+}
+
+const struct poptOption *serve_option(const struct serve *serve, const char *name)
+{
+	const struct poptOption *const tables[] = {serve->command->options, serve_option_table,
+						   serve->type ? serve->type->options : NULL};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct poptOption *o = tables[i]; o && o->longName; o++)
+			if (strcmp(o->longName, name) == 0)
+				return o;
+	return NULL;
+}
+
+int serve_take(struct serve *serve, const struct poptOption *option, const char *arg,
+	       struct uc_error *err)
+{
+	return take_option(serve, option->val, arg, err);
 }
 
 void serve_free(struct serve *serve)

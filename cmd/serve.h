@@ -29,6 +29,20 @@ struct serve {
 
 /* Parses the command line, the target's options included. Returns as options_parse(). */
 int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_error *err);
+
+/*
+ * The same by parts, for what is no command line: the target, each option by its long name (NULL:
+ * there is none such; arg is NULL for one without), and that there are no more.
+ */
+int serve_set_target(struct serve *serve, const char *name, struct uc_error *err);
+const struct poptOption *serve_option(const struct serve *serve, const char *name);
+int serve_take(struct serve *serve, const struct poptOption *option, const char *arg,
+	       struct uc_error *err);
+void serve_parsed(struct serve *serve);
+
+/* *err is about an unknown option: whether it is one of a target, but not of `type` (or NULL). */
+int serve_explain_foreign(const struct uc_target_type *type, struct uc_error *err);
+
 void serve_free(struct serve *serve);
 
 /* Whether what was said goes together, as far as that can be told without a driver. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "again.h"
 #include "behind.h"
 #include "cmd.h"
 #include "manage.h"
@@ -40,9 +41,9 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 }
 
 /* As it was, and where the driver was to choose it chooses again. */
-static struct uc_spec spec_of(const struct uc_device *d)
+static struct uc_spec spec_of(const struct uc_device *d, bool foreground)
 {
-	struct uc_spec spec = {0};
+	struct uc_spec spec = {.foreground = foreground};
 
 	uc_recover_spec(d, &spec);
 	if (!spec.path_asked)
@@ -50,10 +51,11 @@ static struct uc_spec spec_of(const struct uc_device *d)
 	return spec;
 }
 
-static int start_device(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+int again_start(const struct uc_host *host, const struct uc_device *d, bool foreground,
+		again_ready *ready, void *ctx, struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
-	const struct uc_spec spec = spec_of(d);
+	const struct uc_spec spec = spec_of(d, foreground);
 	struct uc_target *target = NULL;
 	struct uc_added added;
 	int ret = behind_find(d, &behind, err);
@@ -65,7 +67,8 @@ static int start_device(const struct uc_host *host, const struct uc_device *d, s
 		ret = behind_open(behind.type, behind.config, &spec, &target, err);
 	if (ret < 0 || !target)
 		return ret;
-	ret = uc_start(host, d, &spec, target, &added, err);
+	ret = foreground ? uc_start_foreground(host, d, &spec, target, ready, ctx, err)
+			 : uc_start(host, d, &spec, target, &added, err);
 	target->ops->close(target);
 	return ret;
 }
@@ -81,7 +84,7 @@ static int start_one(void *ctx, uint32_t id, struct uc_error *err)
 	if (ret < 0 && start->all &&
 	    (err->code == UC_BUSY || err->code == UC_NO_DEVICE || err->errnum == EINVAL))
 		return 0;
-	return ret < 0 ? ret : start_device(host, &device, err);
+	return ret < 0 ? ret : again_start(host, &device, false, NULL, NULL, err);
 }
 
 static int start_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)

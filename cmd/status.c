@@ -26,7 +26,8 @@ void print_problem(const char *fmt, ...)
 
 void print_failure(const struct command *command, const struct uc_error *err)
 {
-	if (err->code == UC_USAGE)
+	/* EBADMSG: what a file says is wrong, and no help of ours tells what it should say. */
+	if (err->code == UC_USAGE && err->errnum != EBADMSG)
 		print_problem("%s: %s (see 'ublkctl %s --help')", command->name, err->text,
 			      command->name);
 	else

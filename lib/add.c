@@ -81,3 +81,42 @@ int uc_recover_foreground(const struct uc_host *host, uint64_t cookie, const str
 
 	return uc_server_run(&args, err);
 }
+
+/* Only the way there has to be ours alone. */
+struct start {
+	int lock_fd;
+	int (*ready)(void *ctx, const struct uc_added *added);
+	void *ctx;
+};
+
+static int started(void *ctx, const struct uc_added *added)
+{
+	struct start *start = ctx;
+
+	uc_cleanup_close(&start->lock_fd);
+	start->lock_fd = -1;
+	return start->ready(start->ctx, added);
+}
+
+int uc_start_foreground(const struct uc_host *host, const struct uc_device *device,
+			const struct uc_spec *spec, const struct uc_target *target,
+			int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
+			struct uc_error *err)
+{
+	struct start start = {.lock_fd = -1, .ready = ready, .ctx = ctx};
+	const struct uc_server_args args = {.host = host,
+					    .spec = spec,
+					    .target = target,
+					    .cookie = device->record.cookie,
+					    .restart = true,
+					    .ready = started,
+					    .ctx = &start};
+	int ret = uc_lock_device(host, spec->id, &start.lock_fd, err);
+
+	if (ret == 0)
+		ret = uc_stop_await(host, device, err);
+	if (ret == 0)
+		ret = uc_server_run(&args, err);
+	uc_cleanup_close(&start.lock_fd);
+	return ret;
+}

@@ -94,6 +94,12 @@ int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret
 int uc_start(const struct uc_host *host, const struct uc_device *device, const struct uc_spec *spec,
 	     const struct uc_target *target, struct uc_added *ret_added, struct uc_error *err);
 
+/* The same in this process; see uc_add_foreground(). */
+int uc_start_foreground(const struct uc_host *host, const struct uc_device *device,
+			const struct uc_spec *spec, const struct uc_target *target,
+			int (*ready)(void *ctx, const struct uc_added *added), void *ctx,
+			struct uc_error *err);
+
 /* Whether the device can be given that size (bytes), as far as the driver and its blocks go. */
 int uc_resize_check(const struct uc_device *device, uint64_t size, struct uc_error *err);
 

@@ -125,9 +125,10 @@ static int loop_option(void *config, int option, const char *arg, struct uc_erro
 	}
 }
 
-static int check_config(const struct loop_config *c, const struct uc_spec *spec,
-			struct uc_error *err)
+static int loop_check(const void *config, const struct uc_spec *spec, struct uc_error *err)
 {
+	const struct loop_config *c = config;
+
 	if (!c->file[0])
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "target loop needs --file: the file or block device to serve");
@@ -425,7 +426,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	struct loop_target *t;
 	int ret;
 
-	ret = check_config(c, spec, err);
+	ret = loop_check(c, spec, err);
 	if (ret < 0)
 		return ret;
 	t = calloc(1, sizeof(*t));
@@ -503,6 +504,7 @@ const struct uc_target_type uc_loop_target = {
 	.options = loop_options,
 	.config_size = sizeof(struct loop_config),
 	.option = loop_option,
+	.check = loop_check,
 	.open = loop_open,
 	.adopt = loop_adopt,
 	.room = loop_file_room,

@@ -122,6 +122,34 @@ unmap:
 	return NULL;
 }
 
+static int find_limits(const struct null_config *c, const struct uc_spec *spec,
+		       struct uc_limits *ret_limits, struct uc_error *err)
+{
+	int ret;
+
+	*ret_limits = (struct uc_limits){
+		.logical_bs = 512,
+		.physical_bs = 4096,
+		.discard_granularity = 4096,
+		.max_discard = MAX_RANGE,
+		.max_write_zeroes = MAX_RANGE,
+		.read_only = spec->read_only,
+	};
+	ret = uc_target_block_sizes(spec, ret_limits, err);
+	if (ret == 0 && c->size % ret_limits->logical_bs)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--size: %" PRIu64 " is not a multiple of the block size %u",
+			       c->size, ret_limits->logical_bs);
+	return ret;
+}
+
+static int null_check(const void *config, const struct uc_spec *spec, struct uc_error *err)
+{
+	struct uc_limits limits;
+
+	return find_limits(config, spec, &limits, err);
+}
+
 static int null_open(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
 		     struct uc_error *err)
 {
@@ -134,24 +162,10 @@ static int null_open(const void *config, const struct uc_spec *spec, struct uc_t
 	t->base.ops = &null_ops;
 	t->base.home = UC_HOME_NOWHERE;
 	t->base.reads_any = c->reads_any;
-	t->base.limits = (struct uc_limits){
-		.logical_bs = 512,
-		.physical_bs = 4096,
-		.discard_granularity = 4096,
-		.max_discard = MAX_RANGE,
-		.max_write_zeroes = MAX_RANGE,
-		.read_only = spec->read_only,
-	};
-	ret = uc_target_block_sizes(spec, &t->base.limits, err);
+	ret = find_limits(c, spec, &t->base.limits, err);
 	if (ret < 0)
 		goto fail;
 	t->base.size = c->size ? c->size : DEFAULT_SIZE;
-	if (t->base.size % t->base.limits.logical_bs) {
-		ret = uc_fail(err, UC_USAGE, EINVAL,
-			      "--size: %" PRIu64 " is not a multiple of the block size %u",
-			      t->base.size, t->base.limits.logical_bs);
-		goto fail;
-	}
 	t->room = spec->max_io_size;
 	t->zeroes = map_area(t->room, PROT_READ);
 	t->sink = map_area(t->room, PROT_READ | PROT_WRITE);
@@ -173,6 +187,7 @@ const struct uc_target_type uc_null_target = {
 	.options = null_options,
 	.config_size = sizeof(struct null_config),
 	.option = null_option,
+	.check = null_check,
 	.open = null_open,
 	.size_option = "size",
 };

@@ -265,14 +265,14 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 	return 0;
 }
 
-static int check_size(struct ramdisk_target *t, const struct ramdisk_config *c,
-		      const struct uc_spec *spec, uint64_t page, struct uc_error *err)
+static int find_limits(const struct ramdisk_config *c, const struct uc_spec *spec, uint64_t page,
+		       struct uc_limits *ret_limits, struct uc_error *err)
 {
 	int ret;
 
 	if (!c->size)
 		return uc_fail(err, UC_USAGE, EINVAL, "target ramdisk needs --size");
-	t->base.limits = (struct uc_limits){
+	*ret_limits = (struct uc_limits){
 		.logical_bs = 512,
 		.physical_bs = PAGE,
 		.discard_granularity = (uint32_t)page,
@@ -280,15 +280,19 @@ static int check_size(struct ramdisk_target *t, const struct ramdisk_config *c,
 		.max_write_zeroes = MAX_RANGE,
 		.read_only = spec->read_only,
 	};
-	ret = uc_target_block_sizes(spec, &t->base.limits, err);
-	if (ret < 0)
-		return ret;
-	if (c->size % t->base.limits.logical_bs)
+	ret = uc_target_block_sizes(spec, ret_limits, err);
+	if (ret == 0 && c->size % ret_limits->logical_bs)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--size: %" PRIu64 " is not a multiple of the block size %u",
-			       c->size, t->base.limits.logical_bs);
-	t->base.size = c->size;
-	return 0;
+			       c->size, ret_limits->logical_bs);
+	return ret;
+}
+
+static int ramdisk_check(const void *config, const struct uc_spec *spec, struct uc_error *err)
+{
+	struct uc_limits limits;
+
+	return find_limits(config, spec, PAGE, &limits, err);
 }
 
 static int ramdisk_open(const void *config, const struct uc_spec *spec,
@@ -309,7 +313,8 @@ static int ramdisk_open(const void *config, const struct uc_spec *spec,
 	t->base.home = UC_HOME_MEMORY;
 	t->base.fds[0] = -1;
 	t->base.nr_fds = 1;
-	ret = check_size(t, c, spec, page, err);
+	t->base.size = c->size;
+	ret = find_limits(c, spec, page, &t->base.limits, err);
 	if (ret == 0)
 		ret = allocate(t, c, page, err);
 	if (ret < 0) {
@@ -328,6 +333,7 @@ const struct uc_target_type uc_ramdisk_target = {
 	.options = ramdisk_options,
 	.config_size = sizeof(struct ramdisk_config),
 	.option = ramdisk_option,
+	.check = ramdisk_check,
 	.open = ramdisk_open,
 	.adopt = ramdisk_adopt,
 	.room = ramdisk_file_room,

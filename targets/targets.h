@@ -26,6 +26,10 @@ struct uc_target_type {
 	/* Takes one option of the table. arg is NULL for one without an argument. */
 	int (*option)(void *config, int option, const char *arg, struct uc_error *err);
 
+	/* Whether the options go together, as far as that can be told without a look at the data.
+	 */
+	int (*check)(const void *config, const struct uc_spec *spec, struct uc_error *err);
+
 	/* Checks the whole and opens the data; everything that can fail for its sake, fails here.
 	 */
 	int (*open)(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
