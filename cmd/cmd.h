@@ -12,7 +12,14 @@
 struct table;
 
 /* What a command takes besides options. */
-enum operands { OPERAND_NONE, OPERAND_DEVICE, OPERAND_DEVICES, OPERAND_COMMAND };
+enum operands {
+	OPERAND_NONE,
+	OPERAND_DEVICE,
+	OPERAND_DEVICES,
+	OPERAND_COMMAND,
+	OPERAND_LINES, /* names of lines of /etc/ublktab */
+	OPERAND_VERB,  /* what to do with that file; see ublktab.h */
+};
 
 /* One command of the program: each file of this directory named after one ends in its struct. */
 struct command {
@@ -33,6 +40,7 @@ struct command {
 extern const struct command add_command;
 extern const struct command del_command;
 extern const struct command doctor_command;
+extern const struct command down_command;
 extern const struct command features_command;
 extern const struct command gc_command;
 extern const struct command help_command;
@@ -47,6 +55,8 @@ extern const struct command stats_command;
 extern const struct command stop_command;
 extern const struct command targets_command;
 extern const struct command top_command;
+extern const struct command ublktab_command;
+extern const struct command up_command;
 extern const struct command upgrade_command;
 extern const struct command wait_command;
 

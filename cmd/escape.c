@@ -38,7 +38,7 @@ const char *escape_undo(char *text)
 
 static bool is_special(char c)
 {
-	return iscntrl((unsigned char)c) || strchr(" \\,#", c);
+	return iscntrl((unsigned char)c) || strchr(" \\,", c);
 }
 
 void escape_print(FILE *out, const char *text)

@@ -13,10 +13,29 @@
 #include "log.h"
 
 const struct command *const commands[] = {
-	&add_command,     &list_command,     &show_command,    &stats_command,  &top_command,
-	&monitor_command, &wait_command,     &set_command,     &resize_command, &stop_command,
-	&start_command,   &recover_command,  &upgrade_command, &del_command,    &gc_command,
-	&doctor_command,  &features_command, &targets_command, &help_command,   NULL,
+	&add_command,
+	&list_command,
+	&show_command,
+	&stats_command,
+	&top_command,
+	&monitor_command,
+	&wait_command,
+	&set_command,
+	&resize_command,
+	&stop_command,
+	&start_command,
+	&recover_command,
+	&upgrade_command,
+	&del_command,
+	&up_command,
+	&down_command,
+	&ublktab_command,
+	&gc_command,
+	&doctor_command,
+	&features_command,
+	&targets_command,
+	&help_command,
+	NULL,
 };
 
 struct front {

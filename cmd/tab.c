@@ -33,7 +33,7 @@ void tab_free(struct tab *tab)
 	*tab = (struct tab){0};
 }
 
-const struct tab_line *tab_find(const struct tab *tab, const char *name)
+struct tab_line *tab_find(const struct tab *tab, const char *name)
 {
 	for (size_t i = 0; i < tab->nr_lines; i++)
 		if (tab->lines[i].name && strcmp(tab->lines[i].name, name) == 0)

@@ -55,7 +55,7 @@ void tab_free(struct tab *tab);
 #define auto_tab __attribute__((cleanup(tab_free)))
 
 /* The line of that name, broken or not; NULL: there is none. */
-const struct tab_line *tab_find(const struct tab *tab, const char *name);
+struct tab_line *tab_find(const struct tab *tab, const char *name);
 
 /* "FILE:LINE:COLUMN: text", as the failure that a command ends with; its status is 2. */
 int tab_fail(const struct tab *tab, const struct tab_error *error, struct uc_error *err);
