@@ -13,6 +13,7 @@ const struct ublktab_verb *const ublktab_verbs[] = {
 	&ublktab_list_verb,
 	&ublktab_check_verb,
 	&ublktab_add_verb,
+	&ublktab_generate_verb,
 	NULL,
 };
 
