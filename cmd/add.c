@@ -13,6 +13,7 @@
 #include "manage.h"
 #include "name.h"
 #include "present.h"
+#include "scope.h"
 #include "size.h"
 #include "table.h"
 
@@ -28,6 +29,7 @@ enum {
 	OPT_NAME,
 	OPT_IF_ABSENT,
 	OPT_UNPRIVILEGED,
+	OPT_UNIT,
 	OPT_JSON,
 };
 
@@ -54,6 +56,8 @@ static const struct poptOption add_options[] = {
 	 "print the path of the one that there is with this name or backing", NULL},
 	{"unprivileged", '\0', POPT_ARG_NONE, NULL, OPT_UNPRIVILEGED,
 	 "as a plain user, who owns it then; for others it is not there", NULL},
+	{"unit", '\0', POPT_ARG_NONE, NULL, OPT_UNIT,
+	 "in a transient unit of systemd's, so that it outlives the login session", NULL},
 	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "print what was made as JSON", NULL},
 	POPT_TABLEEND,
 };
@@ -136,6 +140,9 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 		return take_name(add, arg, err);
 	case OPT_IF_ABSENT:
 		add->if_absent = true;
+		return 0;
+	case OPT_UNIT:
+		spec->lingers = true;
 		return 0;
 	case OPT_UNPRIVILEGED:
 		spec->unprivileged = true;
@@ -296,6 +303,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = serve_check(&add.serve.spec, err);
 	if (ret == 0)
 		ret = check_user(host, &add.serve.spec, err);
+	if (ret == 0 && add.serve.type && add.serve.spec.lingers)
+		ret = scope_enter(host, &add, argc, argv, err);
 	if (ret == 0 && add.serve.type)
 		ret = look_for_it(&in_time, &add, err);
 	if (ret == 0 && add.serve.type)

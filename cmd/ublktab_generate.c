@@ -131,8 +131,7 @@ static const char *target_of(const struct tab_line *line)
 static int write_ordering(const struct generator *g, const struct tab_line *line,
 			  const struct names *names, FILE *file, struct uc_error *err)
 {
-	fprintf(file,
-		"# Written by ublkctl-generator from line %u of %s\n[Unit]\nSourcePath=%s\n",
+	fprintf(file, "# Written by ublkctl-generator from line %u of %s\n[Unit]\nSourcePath=%s\n",
 		line->number, g->tab->path, g->tab->path);
 	/* What an initramfs has made is under the root file system, and stays to the end. */
 	if (!line->initrd_attach)

@@ -10,7 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path, or with '@' a name that is no file. 0: what else there may be one day is not known here. */
+/* A path, or with '@' a name that is no file. 0: what else there may be one day is not known here.
+ */
 static socklen_t make_address(const char *name, struct sockaddr_un *ret)
 {
 	const size_t size = strlen(name);

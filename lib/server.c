@@ -21,6 +21,7 @@
 #include "deadline.h"
 #include "isolate.h"
 #include "keeper.h"
+#include "linger.h"
 #include "lock.h"
 #include "log.h"
 #include "node.h"
@@ -43,6 +44,7 @@ struct server {
 	int char_fd;
 	int signal_fd;
 	int notify_fd; /* of a service manager that waits for us, or -1 */
+	int dev_fd;    /* the directory of nodes, for the time when it has no path any more */
 
 	/* What the queue threads have told; under the mutex. */
 	pthread_mutex_t mutex;
@@ -257,6 +259,7 @@ static int leave_mounts(struct server *s, struct uc_error *err)
 
 	if (ret < 0)
 		return ret;
+	s->dev_fd = open(s->host.dev_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (chdir(s->host.run_dir) < 0)
 		return uc_fail_errno(err, errno, "%s", s->host.run_dir);
 	s->host.run_dir = ".";
@@ -302,7 +305,11 @@ static int get_keeper(struct server *s, struct uc_error *err)
 	return 0;
 }
 
-/* Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). */
+/*
+ * Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). A service
+ * manager ends units in an order that not everybody has been told of: who has the device mounted
+ * may be next, and gets time.
+ */
 static bool await_end(struct server *s)
 {
 	struct pollfd fds[] = {
@@ -314,7 +321,10 @@ static bool await_end(struct server *s)
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if ((fds[0].revents & POLLIN) && stop_requested(s))
-			return true;
+			return s->notify_fd < 0 && !s->args->spec->lingers
+				       ? true
+				       : uc_linger(s->dev_fd, s->dev.info.dev_id, fds,
+						   s->notify_fd);
 		if (fds[1].revents & POLLIN)
 			return false;
 	}
@@ -396,6 +406,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,
+		.dev_fd = -1,
 		.notify_fd = args->spec->foreground ? uc_notify_open() : -1,
 		.end_pipe = {-1, -1},
 	};
@@ -431,7 +442,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	if (ret == 0) {
 		delete = await_end(&s);
 		uc_notify(s.notify_fd, "STOPPING=1\nSTATUS=%s",
-			  delete ? "asked to end" : "stopped by a command");
+			  delete ? "takes the device away" : "stopped by a command");
 		uc_log(LOG_NOTICE, "device %u: %s", s.dev.info.dev_id,
 		       delete ? "stopping on a signal" : "stopped");
 	}
