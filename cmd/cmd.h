@@ -37,30 +37,36 @@ struct command {
 	int (*run)(const struct uc_host *host, int argc, const char **argv, struct uc_error *err);
 };
 
-extern const struct command add_command;
-extern const struct command del_command;
-extern const struct command doctor_command;
-extern const struct command down_command;
-extern const struct command features_command;
-extern const struct command gc_command;
-extern const struct command help_command;
-extern const struct command list_command;
-extern const struct command monitor_command;
-extern const struct command recover_command;
-extern const struct command resize_command;
-extern const struct command set_command;
-extern const struct command show_command;
-extern const struct command start_command;
-extern const struct command stats_command;
-extern const struct command stop_command;
-extern const struct command targets_command;
-extern const struct command top_command;
-extern const struct command ublktab_command;
-extern const struct command up_command;
-extern const struct command upgrade_command;
-extern const struct command wait_command;
+/* All commands in the order of listings. One more is a file that ends in its NAME_command, and a
+ * line here. */
+#define COMMANDS(X)                                                                                \
+	X(add)                                                                                     \
+	X(list)                                                                                    \
+	X(show)                                                                                    \
+	X(stats)                                                                                   \
+	X(top)                                                                                     \
+	X(monitor)                                                                                 \
+	X(wait)                                                                                    \
+	X(set)                                                                                     \
+	X(resize)                                                                                  \
+	X(stop)                                                                                    \
+	X(start)                                                                                   \
+	X(recover)                                                                                 \
+	X(upgrade)                                                                                 \
+	X(del)                                                                                     \
+	X(up)                                                                                      \
+	X(down)                                                                                    \
+	X(ublktab)                                                                                 \
+	X(gc)                                                                                      \
+	X(doctor)                                                                                  \
+	X(features)                                                                                \
+	X(targets)                                                                                 \
+	X(help)
 
-/* All commands in the order of listings, ended by NULL. */
+#define DECLARE_COMMAND(name) extern const struct command name##_command;
+COMMANDS(DECLARE_COMMAND)
+
+/* The same, ended by NULL. */
 extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 

@@ -12,31 +12,9 @@
 #include "cmd.h"
 #include "log.h"
 
-const struct command *const commands[] = {
-	&add_command,
-	&list_command,
-	&show_command,
-	&stats_command,
-	&top_command,
-	&monitor_command,
-	&wait_command,
-	&set_command,
-	&resize_command,
-	&stop_command,
-	&start_command,
-	&recover_command,
-	&upgrade_command,
-	&del_command,
-	&up_command,
-	&down_command,
-	&ublktab_command,
-	&gc_command,
-	&doctor_command,
-	&features_command,
-	&targets_command,
-	&help_command,
-	NULL,
-};
+#define ENTRY(name) &name##_command,
+
+const struct command *const commands[] = {COMMANDS(ENTRY) NULL};
 
 struct front {
 	struct uc_host host;
@@ -117,7 +95,8 @@ static char *help_filter(int key, const char *text, void *input)
 	fputs("Commands:\n", out);
 	for (size_t i = 0; commands[i]; i++)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n'ublkctl COMMAND --help' tells more of one.", out);
+	fputs("\n'ublkctl COMMAND --help' tells more of one, and its page ublkctl-COMMAND(8) all.",
+	      out);
 	fclose(out);
 	return list;
 }

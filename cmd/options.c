@@ -74,6 +74,7 @@ static void print_more_help(const struct option_parser *parser)
 		parser->more_help();
 	else if (parser->command->table)
 		table_help(parser->command->table);
+	printf("\nThe manual page ublkctl-%s(8) tells more.\n", parser->command->name);
 }
 
 static int take_options(const struct option_parser *parser, poptContext popt, struct uc_error *err)

@@ -271,7 +271,7 @@ static int check_whole(struct parser *p)
 
 	serve_parsed(serve);
 	ret = serve_check(&serve->spec, &err);
-	if (ret == 0)
+	if (ret == 0 && serve->type->check)
 		ret = serve->type->check(serve->config, &serve->spec, &err);
 	return ret < 0 ? complain(p, column, err.text) : 0;
 }

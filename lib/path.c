@@ -6,11 +6,9 @@
 
 #include "feature.h"
 
-static const struct uc_path *const paths[] = {
-	&uc_path_copy,           &uc_path_direct,   &uc_path_map,          &uc_path_user_copy,
-	&uc_path_zero_copy,      &uc_path_auto_reg, &uc_path_batch_copy,   &uc_path_batch_user_copy,
-	&uc_path_batch_auto_reg, &uc_path_shared,   &uc_path_batch_shared,
-};
+#define ENTRY(name) &uc_path_##name,
+
+static const struct uc_path *const paths[] = {UC_PATHS(ENTRY)};
 
 #define NR_PATHS (sizeof(paths) / sizeof(paths[0]))
 
@@ -66,6 +64,7 @@ static const struct uc_path *const preferred[UC_HOME_COUNT][4] = {
 	/* map reads more at a time faster, but writes slower. */
 	[UC_HOME_CACHE] = {&uc_path_batch_copy, &uc_path_copy},
 	[UC_HOME_VIEW] = {&uc_path_map, &uc_path_copy},
+	[UC_HOME_CODE] = {&uc_path_batch_copy, &uc_path_copy},
 };
 
 static const struct uc_path *const preferred_shared[] = {&uc_path_batch_shared, &uc_path_shared,

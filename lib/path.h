@@ -49,19 +49,24 @@ struct uc_path {
 	int (*end_event)(struct uc_queue *queue, struct uc_io *io, int res);
 };
 
-extern const struct uc_path uc_path_copy;
-extern const struct uc_path uc_path_direct;
-extern const struct uc_path uc_path_user_copy;
-extern const struct uc_path uc_path_zero_copy;
-extern const struct uc_path uc_path_auto_reg;
-extern const struct uc_path uc_path_map;
-extern const struct uc_path uc_path_batch_copy;
-extern const struct uc_path uc_path_batch_user_copy;
-extern const struct uc_path uc_path_batch_auto_reg;
-extern const struct uc_path uc_path_shared;
-extern const struct uc_path uc_path_batch_shared;
+/* All paths, the plainest first. One more is a file with its uc_path_NAME, and a line here. */
+#define UC_PATHS(X)                                                                                \
+	X(copy)                                                                                    \
+	X(direct)                                                                                  \
+	X(map)                                                                                     \
+	X(user_copy)                                                                               \
+	X(zero_copy)                                                                               \
+	X(auto_reg)                                                                                \
+	X(batch_copy)                                                                              \
+	X(batch_user_copy)                                                                         \
+	X(batch_auto_reg)                                                                          \
+	X(shared)                                                                                  \
+	X(batch_shared)
 
-/* All paths, the plainest first; *ret_count tells how many. */
+#define UC_DECLARE_PATH(name) extern const struct uc_path uc_path_##name;
+UC_PATHS(UC_DECLARE_PATH)
+
+/* The same; *ret_count tells how many. */
 const struct uc_path *const *uc_paths(unsigned *ret_count);
 
 /* NULL if there is none of that name. */

@@ -5,7 +5,8 @@
 #include "queue.h"
 #include "shared.h"
 
-#define HOMES_FILE (1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW)
+#define HOMES_FILE   (1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW)
+#define HOMES_BUFFER (HOMES_FILE | 1U << UC_HOME_CODE)
 
 /* A buffer per tag: the driver copies a WRITE there before, and a READ from there after. */
 static void copy_prepare(struct uc_io *io)
@@ -16,7 +17,7 @@ static void copy_prepare(struct uc_io *io)
 const struct uc_path uc_path_copy = {
 	.name = "copy",
 	.help = "the driver copies to and from a buffer per request",
-	.homes = HOMES_FILE,
+	.homes = HOMES_BUFFER,
 	.suits = "a file or a block device",
 	.needs_buffer = true,
 	.prepare = copy_prepare,
@@ -26,7 +27,7 @@ const struct uc_path uc_path_batch_copy = {
 	.name = "batch-copy",
 	.help = "as copy, with many requests in one command",
 	.flags = UBLK_F_BATCH_IO,
-	.homes = HOMES_FILE,
+	.homes = HOMES_BUFFER,
 	.suits = "a file or a block device",
 	.needs_buffer = true,
 	.batch = true,

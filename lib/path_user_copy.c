@@ -79,9 +79,7 @@ static int user_copy_end(struct uc_queue *queue, struct uc_io *io, int res)
 	return (uint32_t)res == uc_iod_bytes(io->iod) ? copy(queue, io, io->buf) : -EIO;
 }
 
-#define HOMES                                                                                      \
-	(1U << UC_HOME_FILE | 1U << UC_HOME_CACHE | 1U << UC_HOME_VIEW | 1U << UC_HOME_MEMORY |    \
-	 1U << UC_HOME_NOWHERE)
+#define HOMES ((1U << UC_HOME_COUNT) - 1)
 
 const struct uc_path uc_path_user_copy = {
 	.name = "user-copy",

@@ -18,8 +18,9 @@ enum uc_home {
 	UC_HOME_FILE,    /* behind fds[0], moved by uc_io_prep_data() */
 	UC_HOME_CACHE,   /* as FILE, and what is in memory just now is at address() too */
 	UC_HOME_VIEW,    /* as CACHE, and it stays there: a file system in memory */
+	UC_HOME_CODE,    /* queue_io() makes it, and takes it, at io->place */
 };
-#define UC_HOME_COUNT 5
+#define UC_HOME_COUNT 6
 
 /* What the data allows and asks for. The engine turns it into the driver's parameters. */
 struct uc_limits {
@@ -75,10 +76,10 @@ struct uc_target {
 	char backing[UC_BACKING_MAX]; /* for people: a path, or "" */
 };
 
-static inline bool uc_target_has_file(const struct uc_target *target)
+/* Whether requests may have their data in a tag's buffer; else all of it is at address(). */
+static inline bool uc_target_wants_buffers(const struct uc_target *target)
 {
-	return target->home == UC_HOME_FILE || target->home == UC_HOME_CACHE ||
-	       target->home == UC_HOME_VIEW;
+	return target->home != UC_HOME_NOWHERE && target->home != UC_HOME_MEMORY;
 }
 
 /* Index of fds[i] among the fixed files of a ring; 0 is the character device. */
@@ -99,7 +100,8 @@ struct uc_target_ops {
 	const char *name;
 
 	/*
-	 * Where the bytes of this READ or WRITE are, for the engine to move them; not with FILE.
+	 * Where the bytes of this READ or WRITE are, for the engine to move them; not with FILE
+	 * and CODE.
 	 * With CACHE and VIEW NULL means: not in memory, or not safely so; it is then queue_io()'s.
 	 */
 	void *(*address)(const struct uc_target *target, const struct ublksrv_io_desc *iod);

@@ -55,7 +55,7 @@ int uc_buffers_map(const struct uc_queue_setup *setup, struct uc_buffers *ret_bu
 	const size_t size = setup->depth * setup->buf_size;
 	void *map;
 
-	if (!setup->path->needs_buffer || !uc_target_has_file(setup->target))
+	if (!setup->path->needs_buffer || !uc_target_wants_buffers(setup->target))
 		return 0;
 	/* Address space only: a page is there from its first use on. */
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,

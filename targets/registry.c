@@ -6,26 +6,21 @@
 #include "cleanup.h"
 #include "targets.h"
 
-static const struct uc_target_type *const types[] = {
-	&uc_null_target,
-	&uc_loop_target,
-	&uc_ramdisk_target,
-};
-
-#define NR_TYPES (sizeof(types) / sizeof(types[0]))
-
 const struct uc_target_type *const *uc_target_types(size_t *ret_count)
 {
-	*ret_count = NR_TYPES;
-	return types;
+	*ret_count = 0;
+	while (uc_target_list[*ret_count])
+		++*ret_count;
+	return uc_target_list;
 }
 
 const struct uc_target_type *uc_target_find(const char *name)
 {
-	for (size_t i = 0; i < NR_TYPES; i++)
-		if (strcmp(types[i]->name, name) == 0)
-			return types[i];
-	return NULL;
+	const struct uc_target_type *const *type = uc_target_list;
+
+	while (*type && strcmp((*type)->name, name) != 0)
+		type++;
+	return *type;
 }
 
 const struct poptOption *uc_target_option(const struct uc_target_type *type, int option)

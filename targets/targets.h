@@ -26,8 +26,8 @@ struct uc_target_type {
 	/* Takes one option of the table. arg is NULL for one without an argument. */
 	int (*option)(void *config, int option, const char *arg, struct uc_error *err);
 
-	/* Whether the options go together, as far as that can be told without a look at the data.
-	 */
+	/* Whether the options go together, as far as that can be told without a look at the data;
+	 * NULL: any do. */
 	int (*check)(const void *config, const struct uc_spec *spec, struct uc_error *err);
 
 	/* Checks the whole and opens the data; everything that can fail for its sake, fails here.
@@ -53,11 +53,10 @@ struct uc_target_type {
 	void (*undo)(const struct uc_target *target);
 };
 
-extern const struct uc_target_type uc_null_target;
-extern const struct uc_target_type uc_loop_target;
-extern const struct uc_target_type uc_ramdisk_target;
+/* All targets, in the order of listings, ended by NULL: list.c. */
+extern const struct uc_target_type *const uc_target_list[];
 
-/* All targets, in the order of listings. */
+/* The same, counted. */
 const struct uc_target_type *const *uc_target_types(size_t *ret_count);
 
 /* NULL if there is none of that name. */

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # jq's variables; tmp, root, out ... are set by helpers
 load helpers
 
-commands='add list show stats top monitor wait set resize stop start recover upgrade del gc doctor features targets help'
+commands=$(sed -nE 's/^\tX\(([a-z]+)\).*/\1/p' "$top/cmd/cmd.h")
 
 # printed TEXT: so, to the byte, on stdout
 printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
@@ -40,6 +40,7 @@ printed() { cmp "$tmp/out" <(printf '%s\n' "$@"); }
 	for command in $commands; do
 		files=("$top/cmd/$command.c")
 		if grep -q table_option_table "${files[0]}"; then files+=("$top/cmd/table.c"); fi
+		if grep -q plan_option_table "${files[0]}"; then files+=("$top/cmd/plan.c"); fi
 		if grep -q serve_parse "${files[0]}"; then files+=("$top/cmd/serve.c"); fi
 		works "$command" --help
 		options "${files[@]}" >"$tmp/options"

@@ -89,7 +89,7 @@ works() {
 one_line() {
 	local want=$2 command=${2%%:*}
 	if (($1 == 2)); then
-		if [[ $2 =~ ^(add|list|show|stats|top|monitor|wait|set|resize|stop|start|recover|upgrade|del|gc|doctor|features|targets|help): ]]; then
+		if grep -qF "	X($command)" "$top/cmd/cmd.h"; then
 			want+=" (see 'ublkctl $command --help')"
 		else
 			want+=" (see 'ublkctl --help')"

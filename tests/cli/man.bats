@@ -45,7 +45,7 @@ words_in() { terms | grep -E '^\*[^-]' | grep -oE '\*[^*]+\*' | tr -d '*' || tru
 	# The first letter is a large one there.
 	section ublkctl.8 COMMANDS | tr -d '*' | sed -nE 's/^\t(.*); ublkctl-([a-z]+)\(8\)\.$/\2: \l\1/p' |
 		diff <(tr -d "'" <"$tmp/help") -
-	diff <(cd "$man" && printf '%s\n' *.scd | grep '\.8' | sed -E 's/ublkctl-?//; s/\.8\.scd//' | sort) \
+	diff <(cd "$man" && printf '%s\n' *.8.scd | sed -E 's/ublkctl-?//; s/\.8\.scd//' | sort) \
 		<({ echo; names; } | sort)
 }
 @test "a page has its sections" {
@@ -129,10 +129,10 @@ words_in() { terms | grep -E '^\*[^-]' | grep -oE '\*[^*]+\*' | tr -d '*' || tru
 	[[ -z $(comm -23 "$tmp/help" "$tmp/page") ]] || complain "not in the page: $(comm -23 "$tmp/help" "$tmp/page")"
 }
 # references PAGE: the pages of ours that it names, as NAME.SECTION
-references() { grep -oE '\*ublkctl(-[a-z]+)?\*\([0-9]\)' "$man/$1.scd" | tr -d '*)' | tr '(' . | sort -u; }
+references() { grep -oE '\*(ublkctl(-[a-z]+)?|ublktab)\*\([0-9]\)' "$man/$1.scd" | tr -d '*)' | tr '(' . | sort -u; }
 @test "every page is built, reached from ublkctl(8), and there" {
 	local page new=(ublkctl.8) known=' ublkctl.8 '
-	(cd "$man" && printf '%s\n' *.scd) | diff - <(grep -oE 'ublkctl.*\.scd' "$man/CMakeLists.txt" | sort)
+	(cd "$man" && printf '%s\n' *.scd) | diff - <(grep -oE 'ubl[a-z-]+\.[0-9]\.scd' "$man/CMakeLists.txt" | sort)
 	while ((${#new[@]})); do
 		for page in $(references "${new[0]}"); do
 			[[ -f $man/$page.scd ]] || complain "${new[0]} names $page, which is not there" || return

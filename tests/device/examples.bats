@@ -28,6 +28,9 @@ declare -gA by=(
 )
 # What is not run here, and what runs it:
 declare -gA elsewhere=(
+	['CONTRIBUTING.md: ./check']='what you see the output of'
+	['HACKING.md: ./check                 # runs them all']='what you see the output of'
+	['HACKING.md: cmake --preset dev && cmake --build --preset dev']='./check, with all of the tests in place of one'
 	['README.md: ./demo      # installs what is missing, builds, and shows the main job on a real driver']='group demo of ./check, which runs this'
 	['README.md: tests/packages build                    # on Debian: installs them']='gate: README: build and install, of ./check'
 )
@@ -88,8 +91,19 @@ run_block() {
 		run_block "$file" "$name" >&2 || { failed=$((failed + 1)); ublkctl del --all --force; }
 	done <"$tmp/files"
 	((failed == 0))
-	# No two have a name, and no word is said here of one that there is no more
-	same "$(sort "$tmp/names" | uniq -d)" ''
-	same "$(printf '%s\n' "${!before[@]}" "${!after[@]}" "${!by[@]}" "${!elsewhere[@]}" | grep -vxFf "$tmp/names" || true)" ''
+	# What is said here of one is said of one that is there
+	for name in "${!before[@]}" "${!after[@]}" "${!by[@]}" "${!elsewhere[@]}"; do
+		same "$(grep -cxF -e "$name" "$tmp/names")" 1 "$name"
+	done
 	[[ $(wc -l <"$tmp/names") -ge 30 ]]
+}
+
+@test "the example target of HACKING.md serves a device" {
+	local UBLKCTL=${UBLKCTL%/cmd/ublkctl}/tests/ublkctl_example
+	add_device -t number --size 1M
+	same "$(od -An -v -w8 -t u8 -j 2560 -N 1024 "$dev" | sort | uniq -c | xargs)" '64 5 64 6'
+	run_check dd if="$dev" of="$tmp/numbers" bs=64K
+	run_check dd if="$tmp/numbers" of="$dev" bs=64K oflag=direct
+	must_fail any dd if=/dev/zero of="$dev" bs=4K count=1 seek=2 oflag=direct
+	run_check ublkctl del "$id"
 }

@@ -254,6 +254,35 @@ static void test_null_direct(void **state)
 	check_null(f);
 }
 
+/* The example of HACKING.md; path: NULL for the one that would be chosen. */
+static void check_numbers(struct fixture *f, const char *path)
+{
+	static uint64_t words[BLOCK / sizeof(uint64_t)];
+
+	add_on(f, "number", "size", "1M", path);
+	assert_int_equal(io(f, UBLK_IO_OP_READ, 40, SECTORS, words), BLOCK);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		assert_int_equal(words[i], 40 + i / 64);
+	assert_int_equal(io(f, UBLK_IO_OP_WRITE, 40, SECTORS, words), BLOCK);
+	assert_int_equal(io(f, UBLK_IO_OP_WRITE, 48, SECTORS, words), -EIO);
+	assert_int_equal(counters(f).errors, 1);
+}
+
+static void test_number(void **state)
+{
+	check_numbers(*state, NULL);
+}
+
+static void test_number_copy(void **state)
+{
+	check_numbers(*state, "copy");
+}
+
+static void test_number_user_copy(void **state)
+{
+	check_numbers(*state, "user-copy");
+}
+
 /* FLUSH and FUA reach the file: as FSYNC and RWF_DSYNC operations on the ring, counted there. */
 static void test_flush(void **state)
 {
@@ -365,6 +394,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ramdisk_user_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_null, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_null_direct, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_number, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_number_copy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_number_user_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_flush, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_service_loop, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_service_ramdisk, set_up, tear_down),
