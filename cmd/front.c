@@ -159,8 +159,8 @@ static void fill_standard_files(void)
 }
 
 /*
- * What is to go on when the root file system has been found, is left alone by systemd for this; see
- * https://systemd.io/ROOT_STORAGE_DAEMONS. Elsewhere it would only keep the end of a system waiting.
+ * What is to go on when the root file system has been found is left alone by systemd for this; see
+ * https://systemd.io/ROOT_STORAGE_DAEMONS. Elsewhere it would only keep a system from its end.
  */
 static void mark_initramfs(const struct uc_host *host, char **argv)
 {

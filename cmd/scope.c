@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "unit.h"
 
 /* Says to the program that systemd-run executes that it is there: the process has the same pid. */
 #define MARK "UBLKCTL_SCOPE_OF"
@@ -89,8 +90,7 @@ static int run(const struct uc_host *host, const struct add *add, const char *se
 
 	if (!w.argv)
 		return no_memory(err);
-	/* A file, but no device, which is there by itself. What systemd would take for more... */
-	if (add->serve.backing && strncmp(add->serve.backing, "/dev/", 5) != 0 &&
+	if (add->serve.backing && !unit_is_device(add->serve.backing) &&
 	    asprintf(&mounts, "RequiresMountsFor=\"%s\"", add->serve.backing) < 0) {
 		free(w.argv);
 		return no_memory(err);

@@ -70,11 +70,6 @@ static int pull_in(const struct generator *g, const char *unit, const char *by, 
 	return ret;
 }
 
-static bool is_device(const struct tab_line *line)
-{
-	return strncmp(line->source, "/dev/", 5) == 0 && strncmp(line->source, "/dev/shm/", 9) != 0;
-}
-
 /* In quotes, and '%' is more than itself to systemd. */
 static void write_path(FILE *file, const char *path)
 {
@@ -91,7 +86,7 @@ static int write_source(FILE *file, const struct tab_line *line, struct uc_error
 
 	if (!*line->source)
 		return 0;
-	if (!is_device(line)) {
+	if (!unit_is_device(line->source)) {
 		fputs("After=systemd-remount-fs.service\nRequiresMountsFor=", file);
 		write_path(file, line->source);
 		write_path(file, line->add.serve.backing);
@@ -111,7 +106,7 @@ static int write_source(FILE *file, const struct tab_line *line, struct uc_error
  */
 static void write_place(FILE *file, const struct generator *g, const struct tab_line *line)
 {
-	const bool below = !is_device(line) && *line->source &&
+	const bool below = !unit_is_device(line->source) && *line->source &&
 			   (unit_is_below_mount(g->host, line->source) ||
 			    unit_is_below_mount(g->host, line->add.serve.backing));
 

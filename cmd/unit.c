@@ -39,6 +39,11 @@ int unit_of_path(const char *prefix, const char *path, const char *suffix, char 
 	return used < UNIT_NAME_MAX ? 0 : -ENAMETOOLONG;
 }
 
+bool unit_is_device(const char *path)
+{
+	return strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
+}
+
 static bool is_below(const char *path, const char *dir)
 {
 	const size_t len = strlen(dir);
