@@ -252,6 +252,12 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	return 0;
 }
 
+/* A service manager ends units in an order that not everybody has been told of. */
+static bool lingers(const struct server *s)
+{
+	return s->notify_fd >= 0 || s->args->spec->lingers;
+}
+
 /* From here on our files are reached by relative paths only: see uc_isolate_mounts(). */
 static int leave_mounts(struct server *s, struct uc_error *err)
 {
@@ -259,7 +265,8 @@ static int leave_mounts(struct server *s, struct uc_error *err)
 
 	if (ret < 0)
 		return ret;
-	s->dev_fd = open(s->host.dev_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (lingers(s))
+		s->dev_fd = open(s->host.dev_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (chdir(s->host.run_dir) < 0)
 		return uc_fail_errno(err, errno, "%s", s->host.run_dir);
 	s->host.run_dir = ".";
@@ -306,9 +313,8 @@ static int get_keeper(struct server *s, struct uc_error *err)
 }
 
 /*
- * Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). A service
- * manager ends units in an order that not everybody has been told of: who has the device mounted
- * may be next, and gets time.
+ * Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). Who has the
+ * device of a unit mounted may be next to end, and gets time.
  */
 static bool await_end(struct server *s)
 {
@@ -321,10 +327,9 @@ static bool await_end(struct server *s)
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if ((fds[0].revents & POLLIN) && stop_requested(s))
-			return s->notify_fd < 0 && !s->args->spec->lingers
-				       ? true
-				       : uc_linger(s->dev_fd, s->dev.info.dev_id, fds,
-						   s->notify_fd);
+			return lingers(s)
+				       ? uc_linger(s->dev_fd, s->dev.info.dev_id, fds, s->notify_fd)
+				       : true;
 		if (fds[1].revents & POLLIN)
 			return false;
 	}

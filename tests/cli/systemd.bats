@@ -130,7 +130,8 @@ properties='-p DefaultDependencies=no -p IgnoreOnIsolate=yes -p Conflicts=umount
 
 @test "add --unit: as a plain user, in that user's own" {
 	systemd_run
-	mkdir -p -m 700 "$root/run/user/1000"
+	mkdir -p "$root/run/user/1000"
+	chmod 700 "$root/run/user/1000"
 	defer rm -r "$root/run/user"
 	export UBLKCTL_MODEL_UID=1000 XDG_RUNTIME_DIR=$root/run/user/1000
 	works add --unit --unprivileged -t null
