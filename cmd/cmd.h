@@ -76,6 +76,9 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv);
 /* Prints the help of the whole program on stdout. */
 void front_help(void);
 
+/* By which name the program has been called, and speaks; `name` is not copied. */
+void speak_as(const char *name);
+
 /* One line on stderr, after the program's name. */
 void print_problem(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

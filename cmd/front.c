@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "compat.h"
 #include "log.h"
 
 #define ENTRY(name) &name##_command,
@@ -175,6 +176,7 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 {
 	struct front front = {.host = *host};
 	const struct command *command;
+	bool compat;
 	int next = 1;
 
 	fill_standard_files();
@@ -182,7 +184,10 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	uc_log_to(log_to_stderr);
 	if (argc < 1)
 		return UC_USAGE;
+	compat = compat_is_meant(argv[0]);
 	mark_initramfs(host, argv);
+	if (compat)
+		return compat_main(host, argc, argv);
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */
 	if (argp_parse(&front_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, &next,
 		       &front)) {

@@ -5,9 +5,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
+
+static const char *speaker = "ublkctl";
+
+void speak_as(const char *name)
+{
+	speaker = name;
+}
 
 void print_problem(const char *fmt, ...)
 {
@@ -21,17 +29,19 @@ void print_problem(const char *fmt, ...)
 	for (char *c = line; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			*c = '?';
-	fprintf(stderr, "ublkctl: %s\n", line);
+	fprintf(stderr, "%s: %s\n", speaker, line);
 }
 
 void print_failure(const struct command *command, const struct uc_error *err)
 {
 	/* EBADMSG: what a file says is wrong, and no help of ours tells what it should say. */
-	if (err->code == UC_USAGE && err->errnum != EBADMSG)
+	if (err->code != UC_USAGE || err->errnum == EBADMSG)
+		print_problem("%s: %s", command->name, err->text);
+	else if (strcmp(speaker, "ublkctl") == 0)
 		print_problem("%s: %s (see 'ublkctl %s --help')", command->name, err->text,
 			      command->name);
 	else
-		print_problem("%s: %s", command->name, err->text);
+		print_problem("%s: %s (see '%s help')", command->name, err->text, speaker);
 }
 
 int exit_status(const struct uc_error *err)

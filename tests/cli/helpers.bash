@@ -85,9 +85,10 @@ works() {
 }
 
 # one_line STATUS MESSAGE: so must the last one have ended: nothing on stdout, and one line of ours that is MESSAGE (a
-# pattern), with a pointer to the help if STATUS is 2
+# pattern), with a pointer to the help if STATUS is 2. The command's page tells what that status means.
 one_line() {
 	local want=$2 command=${2%%:*}
+	local page=$top/man/ublkctl-$command.8.scd
 	if (($1 == 2)); then
 		if grep -qF "	X($command)" "$top/cmd/cmd.h"; then
 			want+=" (see 'ublkctl $command --help')"
@@ -96,6 +97,7 @@ one_line() {
 		fi
 	fi
 	((status == $1)) || complain "not status $1" || return
+	[[ ! -f $page ]] || grep -qx "\*$1\*" "$page" || complain "$page does not have exit status $1" || return
 	[[ ! $out ]] || complain 'something on stdout' || return
 	# shellcheck disable=SC2053
 	[[ $err == "ublkctl: "$want && $err != *$'\n'* ]] || complain "not this one line: ublkctl: $want"

@@ -106,3 +106,28 @@ shared_by() {
 	wait_until 30 gone "$pid"
 	within 30 ublkctl del "$id"
 }
+
+@test "shared-memory: recover, with the record and without" {
+	has_it || return 0
+	make_home ext4-direct
+	add_device "${target[@]}" --shared-memory "$pool" --recovery reissue
+	lost
+	within 30 ublkctl recover "$id"
+	shared_again
+	lost
+	rm "$run_dir/$id.json"
+	within 30 ublkctl recover "$id" "${target[@]}" --shared-memory "$pool"
+	shared_again
+}
+lost() {
+	kill -KILL "$(handler)"
+	within 20 ublkctl wait --state quiesced "$id"
+}
+shared_again() {
+	local before
+	observe batch-shared-memory
+	before=$(tally shared)
+	run_check fio --name=again --filename="$dev" --direct=1 --ioengine=io_uring --size=256k --rw=write --mem=mmapshared:"$pool"
+	observe batch-shared-memory
+	(($(tally shared) > before))
+}
