@@ -40,9 +40,8 @@ int plan_option(struct plan *plan, int option, const char *arg, struct uc_error 
 	}
 }
 
-int plan_name(void *ctx, const char *text, struct uc_error *err)
+int plan_name(struct plan *plan, const char *text, struct uc_error *err)
 {
-	struct plan *plan = ctx;
 	char **more = realloc(plan->names, (plan->nr_names + 1) * sizeof(*more));
 
 	if (!more)

@@ -38,7 +38,7 @@ struct plan {
 #define PLAN_OPTION 0x200 /* values of the options below start here */
 extern const struct poptOption plan_option_table[];
 int plan_option(struct plan *plan, int option, const char *arg, struct uc_error *err);
-int plan_name(void *plan, const char *text, struct uc_error *err);
+int plan_name(struct plan *plan, const char *text, struct uc_error *err);
 
 /* Reads the file. Some lines must be named, or all be meant. */
 int plan_read(struct plan *plan, const struct uc_host *host, struct uc_error *err);

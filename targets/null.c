@@ -2,7 +2,6 @@
 /* null: reads are zeroes, writes go nowhere. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +11,7 @@
 #include "targets.h"
 
 #define DEFAULT_SIZE (UINT64_C(250) << 30)
-#define MAX_RANGE    (1U << 30)
+#define PAGE         4096U
 #define REPEATED     (UINT64_C(64) << 10) /* bytes of memory that stand for a whole area */
 
 enum { OPT_SIZE = UC_TARGET_OPTION, OPT_READS };
@@ -122,32 +121,13 @@ unmap:
 	return NULL;
 }
 
-static int find_limits(const struct null_config *c, const struct uc_spec *spec,
-		       struct uc_limits *ret_limits, struct uc_error *err)
-{
-	int ret;
-
-	*ret_limits = (struct uc_limits){
-		.logical_bs = 512,
-		.physical_bs = 4096,
-		.discard_granularity = 4096,
-		.max_discard = MAX_RANGE,
-		.max_write_zeroes = MAX_RANGE,
-		.read_only = spec->read_only,
-	};
-	ret = uc_target_block_sizes(spec, ret_limits, err);
-	if (ret == 0 && c->size % ret_limits->logical_bs)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "--size: %" PRIu64 " is not a multiple of the block size %u",
-			       c->size, ret_limits->logical_bs);
-	return ret;
-}
-
 static int null_check(const void *config, const struct uc_spec *spec, struct uc_error *err)
 {
 	struct uc_limits limits;
 
-	return find_limits(config, spec, &limits, err);
+	const struct null_config *c = config;
+
+	return uc_target_memory_limits(spec, c->size, PAGE, &limits, err);
 }
 
 static int null_open(const void *config, const struct uc_spec *spec, struct uc_target **ret_target,
@@ -162,7 +142,7 @@ static int null_open(const void *config, const struct uc_spec *spec, struct uc_t
 	t->base.ops = &null_ops;
 	t->base.home = UC_HOME_NOWHERE;
 	t->base.reads_any = c->reads_any;
-	ret = find_limits(c, spec, &t->base.limits, err);
+	ret = uc_target_memory_limits(spec, c->size, PAGE, &t->base.limits, err);
 	if (ret < 0)
 		goto fail;
 	t->base.size = c->size ? c->size : DEFAULT_SIZE;

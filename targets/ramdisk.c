@@ -17,8 +17,7 @@
 #include "size.h"
 #include "targets.h"
 
-#define PAGE      4096U
-#define MAX_RANGE (1U << 30)
+#define PAGE 4096U
 /* A ramdisk can grow up to this, since its addresses are taken from the start. */
 #define MAX_GROWN (UINT64_C(1) << 40)
 #define MAX_NODES 1024U /* that Linux can be built for */
@@ -268,24 +267,9 @@ static int allocate(struct ramdisk_target *t, const struct ramdisk_config *c, ui
 static int find_limits(const struct ramdisk_config *c, const struct uc_spec *spec, uint64_t page,
 		       struct uc_limits *ret_limits, struct uc_error *err)
 {
-	int ret;
-
 	if (!c->size)
 		return uc_fail(err, UC_USAGE, EINVAL, "target ramdisk needs --size");
-	*ret_limits = (struct uc_limits){
-		.logical_bs = 512,
-		.physical_bs = PAGE,
-		.discard_granularity = (uint32_t)page,
-		.max_discard = MAX_RANGE,
-		.max_write_zeroes = MAX_RANGE,
-		.read_only = spec->read_only,
-	};
-	ret = uc_target_block_sizes(spec, ret_limits, err);
-	if (ret == 0 && c->size % ret_limits->logical_bs)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "--size: %" PRIu64 " is not a multiple of the block size %u",
-			       c->size, ret_limits->logical_bs);
-	return ret;
+	return uc_target_memory_limits(spec, c->size, (uint32_t)page, ret_limits, err);
 }
 
 static int ramdisk_check(const void *config, const struct uc_spec *spec, struct uc_error *err)

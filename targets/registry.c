@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "targets.h"
+
+#define MAX_RANGE (1U << 30)
 
 const struct uc_target_type *const *uc_target_types(size_t *ret_count)
 {
@@ -93,4 +96,25 @@ int uc_target_block_sizes(const struct uc_spec *spec, struct uc_limits *limits,
 	if (limits->io_min < limits->physical_bs)
 		limits->io_min = limits->physical_bs;
 	return 0;
+}
+
+int uc_target_memory_limits(const struct uc_spec *spec, uint64_t size, uint32_t granularity,
+			    struct uc_limits *ret_limits, struct uc_error *err)
+{
+	int ret;
+
+	*ret_limits = (struct uc_limits){
+		.logical_bs = 512,
+		.physical_bs = 4096,
+		.discard_granularity = granularity,
+		.max_discard = MAX_RANGE,
+		.max_write_zeroes = MAX_RANGE,
+		.read_only = spec->read_only,
+	};
+	ret = uc_target_block_sizes(spec, ret_limits, err);
+	if (ret == 0 && size % ret_limits->logical_bs)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--size: %" PRIu64 " is not a multiple of the block size %u", size,
+			       ret_limits->logical_bs);
+	return ret;
 }

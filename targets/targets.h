@@ -77,6 +77,10 @@ bool uc_target_option_lasts(const struct uc_target_type *type, int option);
 int uc_target_restore(const struct uc_target_type *type, void *config, const char *backing,
 		      const char *options, struct uc_error *err);
 
+/* Of data that is in no file; `size` bytes must suit them. */
+int uc_target_memory_limits(const struct uc_spec *spec, uint64_t size, uint32_t granularity,
+			    struct uc_limits *ret_limits, struct uc_error *err);
+
 /* Fills in what the user did not set and checks the block sizes against each other. */
 int uc_target_block_sizes(const struct uc_spec *spec, struct uc_limits *limits,
 			  struct uc_error *err);
