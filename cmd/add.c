@@ -14,6 +14,7 @@
 #include "name.h"
 #include "outcome.h"
 #include "present.h"
+#include "scope.h"
 #include "size.h"
 #include "table.h"
 
@@ -29,6 +30,7 @@ enum {
 	OPT_NAME,
 	OPT_IF_ABSENT,
 	OPT_UNPRIVILEGED,
+	OPT_UNIT,
 };
 
 #define PAGE       4096U
@@ -54,6 +56,8 @@ static const struct poptOption add_options[] = {
 	 "print the path of the one that there is with this name or backing", NULL},
 	{"unprivileged", '\0', POPT_ARG_NONE, NULL, OPT_UNPRIVILEGED,
 	 "as a plain user, who owns it then; for others it is not there", NULL},
+	{"unit", '\0', POPT_ARG_NONE, NULL, OPT_UNIT,
+	 "in a transient unit of systemd's, so that it outlives the login session", NULL},
 	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
 	 NULL},
 	POPT_TABLEEND,
@@ -137,6 +141,9 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 		return take_name(add, arg, err);
 	case OPT_IF_ABSENT:
 		add->if_absent = true;
+		return 0;
+	case OPT_UNIT:
+		spec->lingers = true;
 		return 0;
 	default:
 		spec->unprivileged = true;
@@ -338,6 +345,8 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = serve_check(&add.serve.spec, err);
 	if (ret == 0)
 		ret = check_user(host, &add.serve.spec, err);
+	if (ret == 0 && add.serve.type && add.serve.spec.lingers && !add.outcome.dry_run)
+		ret = scope_enter(host, &add, argc, argv, err);
 	if (ret == 0 && add.serve.type)
 		ret = make(&in_time, &add, err);
 	(void)outcome_end(&add.outcome, ret, err);

@@ -3,9 +3,11 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "busy.h"
 #include "cmd.h"
@@ -171,10 +173,24 @@ static void fill_standard_files(void)
 			(void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/*
+ * What is to go on when the root file system has been found is left alone by systemd for this; see
+ * https://systemd.io/ROOT_STORAGE_DAEMONS. Elsewhere it would only keep a system from its end.
+ */
+static void mark_initramfs(const struct uc_host *host, char **argv)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/etc/initrd-release", host->root ? host->root : "");
+	if (argv[0][0] && access(path, F_OK) == 0)
+		argv[0][0] = '@';
+}
+
 int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 {
 	struct front front = {.host = *host};
 	const struct command *command;
+	bool compat;
 	int next = 1;
 
 	fill_standard_files();
@@ -182,7 +198,9 @@ int ublkctl_main(const struct uc_host *host, int argc, char **argv)
 	uc_log_to(log_to_stderr);
 	if (argc < 1)
 		return UC_USAGE;
-	if (compat_is_meant(argv[0]))
+	compat = compat_is_meant(argv[0]);
+	mark_initramfs(host, argv);
+	if (compat)
 		return compat_main(host, argc, argv);
 	busy_tell();
 	/* Its own messages have two lines, ours has one; and without them it prints no help. */

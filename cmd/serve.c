@@ -311,6 +311,10 @@ static int check_respawn(const struct uc_spec *spec, struct uc_error *err)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--respawn needs a device that outlives its handler: add --recovery "
 			       "reissue, queue or fail");
+	if (spec->lingers && spec->foreground)
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "--unit and --foreground exclude each other: who started it has a "
+			       "unit for it");
 	if (spec->respawn && spec->foreground)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--respawn and --foreground exclude each other: who started it sees "

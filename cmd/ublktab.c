@@ -10,10 +10,7 @@
 enum { OPT_FILE = 2, OPT_NAME, OPT_DRY_RUN, OPT_JSON };
 
 const struct ublktab_verb *const ublktab_verbs[] = {
-	&ublktab_list_verb,
-	&ublktab_check_verb,
-	&ublktab_add_verb,
-	NULL,
+	&ublktab_list_verb, &ublktab_check_verb, &ublktab_add_verb, &ublktab_generate_verb, NULL,
 };
 
 static const struct poptOption ublktab_options[] = {

@@ -26,6 +26,7 @@ struct ublktab_verb {
 
 extern const struct ublktab_verb ublktab_add_verb;
 extern const struct ublktab_verb ublktab_check_verb;
+extern const struct ublktab_verb ublktab_generate_verb;
 extern const struct ublktab_verb ublktab_list_verb;
 
 /* All verbs, ended by NULL. */

@@ -21,9 +21,11 @@
 #include "deadline.h"
 #include "isolate.h"
 #include "keeper.h"
+#include "linger.h"
 #include "lock.h"
 #include "log.h"
 #include "node.h"
+#include "notify.h"
 #include "obtain.h"
 #include "progress.h"
 #include "queue.h"
@@ -42,6 +44,8 @@ struct server {
 	int keeper_fd; /* tells a keeper of ours; its end is our end */
 	int char_fd;
 	int signal_fd;
+	int notify_fd; /* of a service manager that waits for us, or -1 */
+	int dev_fd;    /* the directory of nodes, for the time when it has no path any more */
 
 	/* What the queue threads have told; under the mutex. */
 	pthread_mutex_t mutex;
@@ -244,7 +248,15 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	if (s->args->ready(s->args->ctx, &added) < 0 && !is_known(s))
 		return uc_fail(err, UC_FAILED, EPIPE, "nobody is left to hear of device %u",
 			       s->dev.info.dev_id);
+	uc_notify(s->notify_fd, "READY=1\nSTATUS=%s serves %s", s->args->target->ops->name,
+		  added.node);
 	return 0;
+}
+
+/* A service manager ends units in an order that not everybody has been told of. */
+static bool lingers(const struct server *s)
+{
+	return s->notify_fd >= 0 || s->args->spec->lingers;
 }
 
 /* From here on our files are reached by relative paths only: see uc_isolate_mounts(). */
@@ -254,6 +266,8 @@ static int leave_mounts(struct server *s, struct uc_error *err)
 
 	if (ret < 0)
 		return ret;
+	if (lingers(s))
+		s->dev_fd = open(s->host.dev_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (chdir(s->host.run_dir) < 0)
 		return uc_fail_errno(err, errno, "%s", s->host.run_dir);
 	s->host.run_dir = ".";
@@ -299,7 +313,10 @@ static int get_keeper(struct server *s, struct uc_error *err)
 	return 0;
 }
 
-/* Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). */
+/*
+ * Sleeps until a signal asks for the end (true) or a queue has lost its driver (false). Who has the
+ * device of a unit mounted may be next to end, and gets time.
+ */
 static bool await_end(struct server *s)
 {
 	struct pollfd fds[] = {
@@ -311,7 +328,9 @@ static bool await_end(struct server *s)
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if ((fds[0].revents & POLLIN) && stop_requested(s))
-			return true;
+			return lingers(s)
+				       ? uc_linger(s->dev_fd, s->dev.info.dev_id, fds, s->notify_fd)
+				       : true;
 		if (fds[1].revents & POLLIN)
 			return false;
 	}
@@ -414,6 +433,8 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,
+		.dev_fd = -1,
+		.notify_fd = args->spec->foreground ? uc_notify_open() : -1,
 		.end_pipe = {-1, -1},
 	};
 	struct uc_record before = {0};
@@ -448,6 +469,8 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	if (ret == 0) {
 		uc_progress_to(NULL);
 		delete = await_end(&s);
+		uc_notify(s.notify_fd, "STOPPING=1\nSTATUS=%s",
+			  delete ? "takes the device away" : "stopped by a command");
 		uc_log(LOG_NOTICE, "device %u: %s", s.dev.info.dev_id,
 		       delete ? "stopping on a signal" : "stopped");
 	}

@@ -29,6 +29,7 @@ struct uc_spec {
 	bool queues_set; /* the user said so, and must get exactly that */
 	bool path_asked; /* the same of the path */
 	bool foreground;
+	bool lingers;      /* a handler that is told to end waits for those who use its device */
 	bool respawn;      /* a handler that dies is replaced */
 	bool unprivileged; /* a plain user's */
 	bool dry_run;      /* nothing is to be made: the target is opened to see that it can be */

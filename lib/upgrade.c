@@ -2,10 +2,12 @@
 /* Another handler for a device that has one, while it is in use. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,6 +48,21 @@ static bool can_quiesce(const struct ublksrv_ctrl_dev_info *info)
 	return (info->flags & UBLK_F_QUIESCE) && !(info->flags & UBLK_F_BATCH_IO);
 }
 
+/* By the unit of a line of ublktab. A handler that is nobody's child would not be the service's. */
+static bool is_service(const struct uc_host *host, pid_t pid)
+{
+	char path[PATH_MAX];
+	char text[1024];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/proc/%d/cgroup", host->root ? host->root : "", pid);
+	uc_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[len < 0 ? 0 : len] = '\0';
+	return strstr(text, "/ublkctl@") != NULL;
+}
+
 int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
 		     struct uc_error *err)
 {
@@ -67,6 +84,11 @@ int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
 			       "device %u cannot be without a handler for a moment: it was made "
 			       "with --recovery %s, not reissue or queue",
 			       id, uc_recovery_name(recovery));
+	if (is_service(host, device->info.ublksrv_pid))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "device %u is a service of systemd's, which would lose it: use "
+			       "'systemctl kill -s KILL --kill-whom=main ublkctl@%s'",
+			       id, device->record.name);
 	if (recovery == UC_RECOVERY_QUEUE && !can_quiesce(&device->info))
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
 			       "device %u cannot be upgraded: with --recovery queue that needs "

@@ -51,6 +51,14 @@ upgraded() {
 	done
 }
 
+@test "upgrade: what systemd sees to is left to that" {
+	works add -t null --recovery reissue --name web-1
+	mkdir -p "$root/proc/$(handler)"
+	echo "0::/system.slice/system-ublkctl.slice/ublkctl@web-1.service" >"$root/proc/$(handler)/cgroup"
+	refused 1 "upgrade: device 0 is a service of systemd's, which would lose it: use 'systemctl kill -s KILL --kill-whom=main ublkctl@web-1'" \
+		upgrade 0
+}
+
 @test "upgrade: made without --recovery, or to fail" {
 	works add -t null
 	refused 3 'upgrade: device 0 cannot be without a handler for a moment: it was made with --recovery none, not reissue or queue' \

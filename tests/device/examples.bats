@@ -31,6 +31,7 @@ declare -gA elsewhere=(
 	['CONTRIBUTING.md: ./check']='what you see the output of'
 	['HACKING.md: ./check                 # runs them all']='what you see the output of'
 	['HACKING.md: cmake --preset dev && cmake --build --preset dev']='./check, with all of the tests in place of one'
+	['ublkctl-systemd.7: mkfs.ext4 -q /var/lib/images.raw 64M']='group boot of ./check'
 	['README.md: ./demo      # installs what is missing, builds, and shows the main job on a real driver']='group demo of ./check, which runs this'
 	['README.md: tests/packages build                    # on Debian: installs them']='group package of ./check, in a clean Debian 12'
 	['README.md: tests/packages build package            # on Debian: installs what that needs']='group package of ./check'
