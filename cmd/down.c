@@ -48,8 +48,7 @@ static int down_one(void *ctx, const struct uc_host *host, struct tab_line *line
 		step->act = ACT_DEL;
 		snprintf(step->device, sizeof(step->device), "%s", d.node);
 		snprintf(step->why, sizeof(step->why), "it is there");
-		if (!down->plan.dry_run)
-			ret = uc_del(host, d.info.dev_id, down->force, err);
+		ret = uc_del(host, d.info.dev_id, down->force, err);
 	} else if (ret == -ENODEV) {
 		snprintf(step->why, sizeof(step->why), "it is not there");
 	}
@@ -58,13 +57,15 @@ static int down_one(void *ctx, const struct uc_host *host, struct tab_line *line
 
 static int down_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct down down = {
-		.plan = {.command = &down_command, .only_names = true, .backwards = true}};
+	struct down down = {.plan = {.outcome = {.command = &down_command},
+				     .only_names = true,
+				     .backwards = true}};
 	const struct option_parser parser = {
 		.command = &down_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &down,
+		.outcome = &down.plan.outcome,
 	};
 	struct plan *plan = &down.plan;
 	int ret = options_parse(&parser, argc, argv, err);
@@ -72,7 +73,8 @@ static int down_run(const struct uc_host *host, int argc, const char **argv, str
 	if (ret == 0)
 		ret = plan_read(plan, host, err);
 	if (ret == 0)
-		ret = plan_end(plan, plan_each(plan, host, down_one, &down, err), err);
+		ret = plan_each(plan, host, down_one, &down, err);
+	ret = plan_end(plan, ret, err);
 	plan_free(plan);
 	return ret;
 }

@@ -2,6 +2,7 @@
 /* What commands did to devices, or would do, for programs and for --dry-run. */
 #include "outcome.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -167,7 +168,7 @@ static bool is_to_be_told(const struct outcome *outcome, int ret, const struct u
 {
 	if (!outcome->json || outcome->told || ret > 0)
 		return false;
-	return ret == 0 || outcome->devices || err->code != UC_USAGE;
+	return ret == 0 || outcome->devices || err->code != UC_USAGE || err->errnum == EBADMSG;
 }
 
 int outcome_end(struct outcome *outcome, int ret, const struct uc_error *err)

@@ -10,34 +10,25 @@
 #include "failures.h"
 #include "table.h"
 
-enum { OPT_ALL = PLAN_OPTION, OPT_FILE, OPT_DRY_RUN, OPT_JSON };
+enum { OPT_ALL = PLAN_OPTION, OPT_FILE };
 
 const struct poptOption plan_option_table[] = {
 	{"all", 'a', POPT_ARG_NONE, NULL, OPT_ALL, "all lines of the file", NULL},
 	{"file", 'f', POPT_ARG_STRING, NULL, OPT_FILE, "another file than /etc/ublktab", "FILE"},
-	{"dry-run", '\0', POPT_ARG_NONE, NULL, OPT_DRY_RUN,
-	 "only show what would be done for each line, and why", NULL},
-	{"json", 'J', POPT_ARG_NONE, NULL, OPT_JSON, "write that, or what was done, as JSON", NULL},
+	{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)outcome_option_table, 0, NULL,
+	 NULL},
 	POPT_TABLEEND,
 };
 
 int plan_option(struct plan *plan, int option, const char *arg, struct uc_error *err)
 {
-	switch (option) {
-	case OPT_ALL:
+	if (option == OPT_ALL) {
 		plan->all = true;
 		return 0;
-	case OPT_FILE:
-		free(plan->file);
-		plan->file = strdup(arg);
-		return plan->file ? 0 : uc_fail_errno(err, ENOMEM, "options");
-	case OPT_DRY_RUN:
-		plan->dry_run = true;
-		return 0;
-	default:
-		plan->json = true;
-		return 0;
 	}
+	free(plan->file);
+	plan->file = strdup(arg);
+	return plan->file ? 0 : uc_fail_errno(err, ENOMEM, "options");
 }
 
 int plan_name(struct plan *plan, const char *text, struct uc_error *err)
@@ -59,7 +50,7 @@ int plan_read(struct plan *plan, const struct uc_host *host, struct uc_error *er
 	if (plan->all && plan->nr_names)
 		return uc_fail(err, UC_USAGE, EINVAL, "--all and named lines exclude each other");
 	/* To look at all is harmless, and to do it has to be meant. */
-	plan->all |= plan->dry_run && !plan->nr_names;
+	plan->all |= plan->outcome.dry_run && !plan->nr_names;
 	if (!plan->all && !plan->nr_names)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "no line: give a NAME of /etc/ublktab, or --all");
@@ -78,7 +69,7 @@ void plan_free(struct plan *plan)
 
 int plan_check_all(const struct plan *plan, struct uc_error *err)
 {
-	struct failures failures = {.command = plan->command, .err = err};
+	struct failures failures = {.command = plan->outcome.command, .err = err};
 	const struct tab *tab = &plan->tab;
 
 	for (size_t i = 0; plan->all && i < tab->nr_errors; i++) {
@@ -116,17 +107,20 @@ struct each {
 
 static int do_line(struct each *e, struct tab_line *line)
 {
-	const struct uc_host in_time = uc_host_within(e->host, e->host->timeout_ms);
+	const struct command *command = e->plan->outcome.command;
+	struct uc_host in_time = uc_host_within(e->host, e->host->timeout_ms);
 	struct uc_error mine = {0};
 	struct step *step = append(e->plan, line->name, &mine);
-	int ret = step ? e->one(e->ctx, &in_time, line, step, &mine) : -ENOMEM;
+	int ret;
 
-	if (step && !e->plan->dry_run)
+	in_time.dry_run = e->plan->outcome.dry_run;
+	ret = step ? e->one(e->ctx, &in_time, line, step, &mine) : -ENOMEM;
+	if (step && !in_time.dry_run)
 		step->status = ret < 0 ? exit_status(&mine) : 0;
 	if (ret < 0 && step)
 		snprintf(step->why, sizeof(step->why), "%s", mine.text);
 	if (ret < 0 && e->plan->all && line->nofail)
-		print_failure(e->plan->command, &mine);
+		print_failure(command, &mine);
 	else
 		failures_add(&e->failures, ret, &mine);
 	return ret;
@@ -161,7 +155,7 @@ static int do_named(struct each *e, const char *name)
 int plan_each(struct plan *plan, const struct uc_host *host, plan_one *one, void *ctx,
 	      struct uc_error *err)
 {
-	struct each e = {plan, host, one, ctx, {.command = plan->command, .err = err}};
+	struct each e = {plan, host, one, ctx, {.command = plan->outcome.command, .err = err}};
 	const size_t count = plan->all ? plan->tab.nr_lines : plan->nr_names;
 	int ret = 0;
 
@@ -171,7 +165,7 @@ int plan_each(struct plan *plan, const struct uc_host *host, plan_one *one, void
 
 		if (!plan->all)
 			ret = do_named(&e, plan->names[n]);
-		else if (!plan->skip_noauto || plan->dry_run || !plan->tab.lines[n].noauto)
+		else if (!plan->skip_noauto || plan->outcome.dry_run || !plan->tab.lines[n].noauto)
 			ret = do_line(&e, &plan->tab.lines[n]);
 	}
 	return failures_end(&e.failures);
@@ -255,25 +249,30 @@ static const struct column columns[] = {
 	{"WHY", false, "why that, or what went wrong", get_why},
 };
 
-int plan_end(const struct plan *plan, int ret, struct uc_error *err)
+static bool is_change(const struct step *step)
 {
+	return step->act != ACT_NONE && step->act != ACT_DIFFERS && step->status <= 0;
+}
+
+int plan_end(struct plan *plan, int ret, struct uc_error *err)
+{
+	struct outcome *outcome = &plan->outcome;
 	const struct table table = {
 		.columns = columns,
 		.nr_columns = sizeof(columns) / sizeof(columns[0]),
-		.defaults = plan->json ? "NAME,DEVICE,ACTION,STATUS,WHY" : "NAME,DEVICE,ACTION,WHY",
-		.json_name = "steps",
+		.defaults = "NAME,DEVICE,ACTION,WHY",
 		.rows = plan->steps,
 		.row_size = sizeof(*plan->steps),
 		.nr_rows = plan->nr_steps,
 	};
-	const struct table_options options = {.json = plan->json};
+	static const struct table_options options = {0};
 	struct uc_error mine;
 
-	if (!plan->dry_run && !plan->json)
-		return ret;
-	if (table_print(&table, &options, &mine) < 0 && ret == 0) {
-		*err = mine;
-		return -mine.errnum;
-	}
-	return ret;
+	for (size_t i = 0; i < plan->nr_steps; i++)
+		outcome->changed |= is_change(&plan->steps[i]);
+	if (outcome->json)
+		outcome_add(outcome, "steps", table_rows(&table));
+	else if (outcome->dry_run && table_print(&table, &options, &mine) < 0 && ret == 0)
+		ret = uc_fail(err, mine.code, mine.errnum, "%s", mine.text);
+	return outcome_end(outcome, ret, err);
 }

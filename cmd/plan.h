@@ -3,6 +3,7 @@
 #define CMD_PLAN_H
 
 #include "device.h"
+#include "outcome.h"
 #include "tab.h"
 
 /* What `up` and `down` do to devices of /etc/ublktab, and why. */
@@ -18,13 +19,11 @@ struct step {
 };
 
 struct plan {
-	const struct command *command;
+	struct outcome outcome;
 	char *file;   /* that was named, or NULL */
 	char **names; /* of lines */
 	size_t nr_names;
-	bool all; /* lines */
-	bool dry_run;
-	bool json;
+	bool all;         /* lines */
 	bool skip_noauto; /* with `all` */
 	bool only_names;  /* what else a line says does not matter */
 	bool backwards;   /* what is on top of others is last in the file */
@@ -64,6 +63,6 @@ int plan_up(const struct uc_host *host, const struct tab_line *line, struct step
 int plan_add_others(struct plan *plan, const struct uc_host *host, struct uc_error *err);
 
 /* Prints the steps, if it is asked for. `ret` is what came of them, and is returned. */
-int plan_end(const struct plan *plan, int ret, struct uc_error *err);
+int plan_end(struct plan *plan, int ret, struct uc_error *err);
 
 #endif

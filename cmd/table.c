@@ -238,9 +238,8 @@ static void json_key(const char *name, char *buf, size_t size)
 	buf[i] = '\0';
 }
 
-static void print_json(const struct table *table, const struct selection *selection, bool one_line)
+static struct json_object *rows_of(const struct table *table, const struct selection *selection)
 {
-	uc_auto_json struct json_object *doc = document_new();
 	struct json_object *rows = json_object_new_array();
 
 	for (size_t r = 0; r < table->nr_rows; r++) {
@@ -256,7 +255,23 @@ static void print_json(const struct table *table, const struct selection *select
 		}
 		json_object_array_add(rows, row);
 	}
-	json_object_object_add(doc, table->json_name, rows);
+	return rows;
+}
+
+struct json_object *table_rows(const struct table *table)
+{
+	static const struct table_options all = {.all = true};
+	struct selection selection = {0};
+
+	(void)select_columns(table, &all, &selection, NULL);
+	return rows_of(table, &selection);
+}
+
+static void print_json(const struct table *table, const struct selection *selection, bool one_line)
+{
+	uc_auto_json struct json_object *doc = document_new();
+
+	json_object_object_add(doc, table->json_name, rows_of(table, selection));
 	if (one_line)
 		puts(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN |
 								 JSON_C_TO_STRING_NOSLASHESCAPE));

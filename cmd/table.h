@@ -58,6 +58,9 @@ struct table {
 int table_print(const struct table *table, const struct table_options *options,
 		struct uc_error *err);
 
+/* All columns of all rows, for a document that has more than them. */
+struct json_object *table_rows(const struct table *table);
+
 /* The same check alone, for before anything is asked of the driver. */
 int table_check(const struct table *table, const struct table_options *options,
 		struct uc_error *err);

@@ -28,7 +28,7 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	struct up *up = ctx;
 
 	if (option == OPT_DIFF)
-		up->plan.dry_run = true;
+		up->plan.outcome.dry_run = true;
 	else if (option == OPT_FOREGROUND)
 		up->foreground = true;
 	else
@@ -150,14 +150,14 @@ static int up_one(void *ctx, const struct uc_host *host, struct tab_line *line, 
 {
 	const struct up *up = ctx;
 	struct uc_device device = {0};
-	int ret = up->plan.dry_run ? 0 : uc_lock_names(host, &line->add.lock_fd, err);
+	int ret = up->plan.outcome.dry_run ? 0 : uc_lock_names(host, &line->add.lock_fd, err);
 
 	if (ret == 0)
 		ret = plan_up(host, line, step, &device, err);
-	if (ret == 0 && !up->plan.dry_run)
+	if (ret == 0 && !up->plan.outcome.dry_run)
 		ret = act(host, up, line, step, &device, err);
 	let_go(&line->add, NULL);
-	if (up->plan.dry_run && up->plan.all && line->noauto)
+	if (up->plan.outcome.dry_run && up->plan.all && line->noauto)
 		leave_out(step);
 	return ret;
 }
@@ -166,7 +166,8 @@ static int check(const struct up *up, struct uc_error *err)
 {
 	const struct plan *plan = &up->plan;
 
-	if (up->foreground && (plan->nr_names != 1 || plan->all || plan->dry_run || plan->json))
+	if (up->foreground &&
+	    (plan->nr_names != 1 || plan->all || plan->outcome.dry_run || plan->outcome.json))
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--foreground is for one NAME, without --all, --dry-run and --json");
 	return 0;
@@ -177,19 +178,20 @@ static int bring_up(const struct uc_host *host, struct up *up, struct uc_error *
 	struct plan *plan = &up->plan;
 	int ret = plan_each(plan, host, up_one, up, err);
 
-	if (ret == 0 && plan->all && plan->dry_run)
+	if (ret == 0 && plan->all && plan->outcome.dry_run)
 		ret = plan_add_others(plan, host, err);
-	return plan_end(plan, ret, err);
+	return ret;
 }
 
 static int up_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
 {
-	struct up up = {.plan = {.command = &up_command, .skip_noauto = true}};
+	struct up up = {.plan = {.outcome = {.command = &up_command}, .skip_noauto = true}};
 	const struct option_parser parser = {
 		.command = &up_command,
 		.take = take_option,
 		.operand = take_operand,
 		.ctx = &up,
+		.outcome = &up.plan.outcome,
 	};
 	int ret = close_inherited(err);
 
@@ -203,6 +205,7 @@ static int up_run(const struct uc_host *host, int argc, const char **argv, struc
 		ret = plan_check_all(&up.plan, err);
 	if (ret == 0)
 		ret = bring_up(host, &up, err);
+	ret = plan_end(&up.plan, ret, err);
 	plan_free(&up.plan);
 	return ret;
 }

@@ -17,8 +17,8 @@ candidates() { sed '$d; s/\t.*//' <<<"$out"; }
 
 @test "commands, and the program's own options before one" {
 	answers 'st' 'stats stop start' words
-	answers '--timeout 5 do' doctor words
-	answers '-t5 do' doctor words
+	answers '--timeout 5 doc' doctor words
+	answers '-t5 doc' doctor words
 	answers '-t 5' '' words
 	answers '--ver' --version words
 	answers '-' '-t --timeout -h --help -V --version' words
@@ -147,4 +147,15 @@ quick() {
 	[[ $out == 'Usage: ublkctl complete -- WORD...'* ]]
 	works --help
 	[[ $out != *complete* ]]
+}
+
+@test "lines of ublktab, and what to do with it" {
+	mkdir -p "$root/etc"
+	printf '%s null\n' data data2 scratch >"$root/etc/ublktab"
+	works add -t null --name running
+	answers 'up da' 'data data2' words
+	answers 'down data s' scratch words
+	answers 'ublktab c' check words
+	answers 'ublktab add r' running words
+	answers 'ublktab list ' '--file --name --dry-run --json --timeout --help' words
 }

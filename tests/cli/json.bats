@@ -9,7 +9,7 @@ declare -gA example=(
 	[add]='add -t null' [list]=list [show]='show dev' [stats]=stats [monitor]=monitor [wait]='wait --state live dev'
 	[set]='set --cpus 0 dev' [resize]='resize --size 2M dev' [stop]='stop spare' [start]='start stopped'
 	[recover]='recover lost' [upgrade]='upgrade dev' [del]='del spare' [gc]=gc [doctor]=doctor [features]=features
-	[targets]=targets [help]=help
+	[targets]=targets [help]=help [up]='up --all' [down]='down spare' [ublktab]='ublktab list'
 )
 # Without: for people at a terminal; its own text for people.
 without=(top help)

@@ -15,4 +15,6 @@ machine() {
 	kill -9 "$(listed '.[2].pid')"
 	wait_until 10 state_is QUIESCED 2
 	works add -t null --name spare
+	mkdir -p "$root/etc"
+	printf '%s null\n' tabbed spare >"$root/etc/ublktab"
 }
