@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # root is set by helpers
 # A machine on which every command has something to do.
 
 commands_of_help() { ublkctl --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p'; }

@@ -202,7 +202,7 @@ int model_create(const char *root, const struct model_config *cfg)
 	if (ret == 0)
 		ret = create_state(cfg);
 	if (ret == 0)
-		model_node_cpus(cfg->nr_cpu_ids);
+		model_node_cpus(model_state->cfg.nr_cpu_ids);
 	if (ret < 0)
 		model_detach();
 	return ret;
