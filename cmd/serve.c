@@ -208,6 +208,7 @@ static void paths_help(void)
 {
 	puts("\nData paths:");
 	(void)known_choices("PATH", print_path, NULL);
+	puts("\nWith -t TARGET, --help shows the options of that target, too.");
 }
 
 int serve_parse(struct serve *serve, int argc, const char **argv, struct uc_error *err)

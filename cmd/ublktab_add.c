@@ -210,6 +210,15 @@ static int choose_name(const struct ublktab *ublktab, const struct uc_device *d,
 	return 0;
 }
 
+/* A device keeps the name that it was made with, and `up` goes by that. */
+static void tell_of_name(const struct uc_device *d, const char *name)
+{
+	if (strcmp(d->record.name, name) != 0)
+		print_problem("ublktab: device %u itself is not called %s: 'ublkctl up %s' can "
+			      "make that when this one is deleted",
+			      d->info.dev_id, name, name);
+}
+
 static int add_line(const struct uc_host *host, const struct ublktab *ublktab,
 		    const struct uc_device *d, struct uc_error *err)
 {
@@ -228,10 +237,13 @@ static int add_line(const struct uc_host *host, const struct ublktab *ublktab,
 	ret = check_line(line, d->info.dev_id, err);
 	if (ret < 0)
 		return ret;
-	if (!ublktab->dry_run)
-		return append(tab.path, line, err);
-	puts(line);
-	return 0;
+	if (ublktab->dry_run)
+		puts(line);
+	else
+		ret = append(tab.path, line, err);
+	if (ret == 0)
+		tell_of_name(d, name);
+	return ret;
 }
 
 static int add_run(const struct uc_host *host, const struct ublktab *ublktab, struct uc_error *err)

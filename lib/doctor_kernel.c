@@ -82,7 +82,7 @@ void uc_check_features(struct visit *v)
 		if (v->features & f->bit)
 			uc_found_text(v, UC_VERDICT_OK, "%s: for %s", f->name, f->enables);
 		else
-			uc_found_text(v, UC_VERDICT_NOTE, "%s is not in this driver: no %s",
+			uc_found_text(v, UC_VERDICT_NOTE, "%s is not in this driver; it is for %s",
 				      f->name, f->enables);
 	}
 }

@@ -44,7 +44,7 @@ static bool has_rules(const struct uc_host *host)
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		char path[128];
 
-		snprintf(path, sizeof(path), "%s/udev/rules.d/60-ublkctl.rules", dirs[i]);
+		snprintf(path, sizeof(path), "%s/udev/rules.d/59-ublkctl.rules", dirs[i]);
 		if (uc_machine_has(host, path))
 			return true;
 	}
@@ -65,12 +65,12 @@ void uc_check_udev(struct visit *v)
 		uc_found(v, UC_VERDICT_NOTE, &cause);
 	} else if (!has_rules(v->host)) {
 		uc_cause_text(&cause, UC_FAILED,
-			      "60-ublkctl.rules is not among udev's rules: names have no links in "
+			      "59-ublkctl.rules is not among udev's rules: names have no links in "
 			      "/dev/ublk/by-name");
 		uc_cause_advice(&cause, "install ublkctl");
 		uc_found(v, UC_VERDICT_NOTE, &cause);
 	} else {
-		uc_found_text(v, UC_VERDICT_OK, "udev is running, with 60-ublkctl.rules");
+		uc_found_text(v, UC_VERDICT_OK, "udev is running, with 59-ublkctl.rules");
 	}
 }
 

@@ -29,7 +29,8 @@ int uc_resize_check(const struct uc_device *device, uint64_t size, struct uc_err
 
 	if (!(device->info.flags & UBLK_F_UPDATE_SIZE))
 		return uc_fail(err, UC_UNSUPPORTED, EOPNOTSUPP,
-			       "device %u cannot be resized: the driver did not grant update-size",
+			       "device %u cannot be resized: the driver did not grant update-size, "
+			       "which Linux 6.16 and newer have",
 			       id);
 	if (device->info.state != UBLK_S_DEV_LIVE || !device->has_node)
 		return uc_fail(err, UC_FAILED, EINVAL,

@@ -196,9 +196,11 @@ there are (Permission denied); run '*echo 3 >$parameter*'" add -t null
 	says note udev 'udev is not running: devices get no links in /dev/disk or /dev/ublk'
 	has run/systemd/system
 	has run/udev/control
-	says note udev "60-ublkctl.rules is not among udev's rules: names have no links in /dev/ublk/by-name"
-	has usr/lib/udev/rules.d/60-ublkctl.rules
-	says ok udev 'udev is running, with 60-ublkctl.rules'
+	local rules
+	rules=$(basename "$top"/udev/*.rules.in .in)
+	says note udev "$rules is not among udev's rules: names have no links in /dev/ublk/by-name"
+	has "usr/lib/udev/rules.d/$rules"
+	says ok udev "udev is running, with $rules"
 	rm "$root/run/udev/control"
 	says note udev 'udev is not running: devices get no links in /dev/disk or /dev/ublk' 'systemctl start systemd-udevd'
 	rm -r "$root/run/systemd" "$root/run/udev"
@@ -214,7 +216,7 @@ there are (Permission denied); run '*echo 3 >$parameter*'" add -t null
 
 @test "doctor: what the driver of Linux 6.12 lacks" {
 	old_driver
-	says note feature 'update-size is not in this driver: no resize'
+	says note feature 'update-size is not in this driver; it is for resize'
 	says ok feature 'user-copy: for --data-path user-copy'
 	says note kernel 'a recovery that was cut short cannot be tried again, since this kernel would crash; 6.16 and newer do not'
 }

@@ -15,7 +15,7 @@ loop_of() { truncate -s "$1" image; works add -t loop -f image "${@:2}"; }
 @test "resize on Linux 6.12" {
 	old_driver
 	works add -t null
-	refused 3 'resize: device 0 cannot be resized: the driver did not grant update-size' resize 0 --size 1M
+	refused 3 'resize: device 0 cannot be resized: the driver did not grant update-size, which Linux 6.16 and newer have' resize 0 --size 1M
 }
 @test "resize: loop grows with its file, or follows it" {
 	loop_of 4M

@@ -434,7 +434,8 @@ is_served_by() { [[ $(listed ".[] | select(.name == \"$1\") | .state + (.pid | t
 	works add -t ramdisk -s 1M --read-only
 	mkdir "$root/etc"
 	works ublktab add disk
-	works ublktab add 1 --name ram
+	invoke ublktab add 1 --name ram
+	same "$status$out$err" "0ublkctl: ublktab: device 1 itself is not called ram: 'ublkctl up ram' can make that when this one is deleted"
 	same "$(grep -v '^#' "$root/etc/ublktab")" "disk loop $tmp/a\\040b\\054c\\134d offset=4K,direct-io=off,share,queues=2,depth=64,max-io-size=1048576,logical-block-size=4096,recovery=reissue,threads=2,cpus=0-1,data-path=copy,respawn
 ram ramdisk - size=1M,read-only"
 	same "$(stat -c %a "$root/etc/ublktab")" 644
@@ -464,7 +465,8 @@ ram ramdisk - size=1M,read-only"
 	same "$(cd "$root/etc" && echo *)" 'real ublktab'
 	refused 8 "ublktab: $root/etc/ublktab:4: there is a line 'c' already; edit it, or choose another name" ublktab add c
 	refused 8 "ublktab: $root/etc/ublktab:2: there is a line 'a' already; edit it, or choose another name" ublktab add c --name a
-	works ublktab add c --name d --file other
+	invoke ublktab add c --name d --file other
+	same "$status$out" 0
 	same "$(tail -n 1 other)" 'd null - -'
 }
 @test "ublktab add: what cannot be" {

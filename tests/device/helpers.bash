@@ -18,13 +18,15 @@ run_check() {
 	fi
 }
 
+# What it has said while it waited is about this machine.
+without_progress() { grep -v '^ublkctl: .* \.\.\.$' || true; }
+
 # must_fail STATUS COMMAND...: it must end with that status (any: anything but success); $output is its stderr
 must_fail() {
 	local want=$1 status=0
 	shift
 	output=$("$@" 2>&1 >/dev/null) || status=$?
-	# What it has said while it waited is about this machine.
-	output=$(grep -v '^ublkctl: .* \.\.\.$' <<<"$output") || true
+	output=$(without_progress <<<"$output")
 	if [[ $want == any ]] && ((status)) || [[ $want == "$status" ]]; then return 0; fi
 	printf 'status %s, not %s, of: %s\n%s\n' "$status" "$want" "$*" "$output" >&2
 	return 1

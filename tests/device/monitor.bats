@@ -41,7 +41,7 @@ asleep() { [[ $(<"/proc/$1/wchan") == *poll* ]]; }
 # waited: it has ended well, with nothing to say
 waited() {
 	ended 0 "$waiter"
-	same "$(<"$tmp/waited")" ''
+	same "$(without_progress <"$tmp/waited")" ''
 }
 
 # without_last_states: those expected between the last two handlers
