@@ -8,6 +8,11 @@ ublkctl() { "$UBLKCTL" "$@"; }
 
 # --- what must and must not work ---
 
+# What it has said while it waited is about this machine.
+without_progress() { grep -v '^ublkctl: .* \.\.\.$' || true; }
+# Most have waited for nothing, and a process more takes its time here.
+leave_out_progress() { if [[ $output == *' ...'* ]]; then output=$(without_progress <<<"$output"); fi; }
+
 # run_check COMMAND...: it must succeed; what it prints is in $output, and shown only if it fails
 run_check() {
 	local status=0
@@ -16,17 +21,15 @@ run_check() {
 		printf 'status %s of: %s\n%s\n' "$status" "$*" "$output" >&2
 		return 1
 	fi
+	leave_out_progress
 }
-
-# What it has said while it waited is about this machine.
-without_progress() { grep -v '^ublkctl: .* \.\.\.$' || true; }
 
 # must_fail STATUS COMMAND...: it must end with that status (any: anything but success); $output is its stderr
 must_fail() {
 	local want=$1 status=0
 	shift
 	output=$("$@" 2>&1 >/dev/null) || status=$?
-	output=$(without_progress <<<"$output")
+	leave_out_progress
 	if [[ $want == any ]] && ((status)) || [[ $want == "$status" ]]; then return 0; fi
 	printf 'status %s, not %s, of: %s\n%s\n' "$status" "$want" "$*" "$output" >&2
 	return 1
