@@ -224,7 +224,7 @@ static int add_line(const struct uc_host *host, const struct ublktab *ublktab,
 {
 	auto_tab struct tab tab = {0};
 	uc_auto_free char *line = NULL;
-	const char *name = NULL;
+	const char *name = "";
 	int ret = tab_read(host, ublktab->file, &tab, err);
 
 	if (ret == 0 || ret == -ENOENT)
