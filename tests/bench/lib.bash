@@ -81,7 +81,7 @@ take() {
 }
 
 # The names that --data-path takes, without auto and what wants another client: see shared().
-paths() { ublkctl help add | awk '/^Data paths:/ { on = 1; next } on && $1 !~ /^auto$|shared-memory/ { print $1 }'; }
+paths() { ublkctl help --json | jq -r '.data_paths[].data_path | select(test("^auto$|shared-memory") | not)'; }
 
 path_in_use() { ublkctl list -o PATH --noheadings --raw; }
 
