@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "compat.h"
 #include "ctrl.h"
+#include "machine.h"
 #include "recovery.h"
 #include "size.h"
 
@@ -236,24 +237,6 @@ static void add_number(struct compat_words *words, int room, const char *option,
 	add_option(words, option, words->number[room]);
 }
 
-/* CPU numbers that the driver counts with; 0: not known. It gives at most so many queues. */
-static unsigned possible_cpus(const struct uc_host *host)
-{
-	uc_auto_file FILE *file = NULL;
-	unsigned last = 0;
-	char path[128];
-	int c;
-
-	snprintf(path, sizeof(path), "%s/devices/system/cpu/possible", host->sys_dir);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	for (bool in = false; (c = getc(file)) != EOF; in = c >= '0' && c <= '9')
-		if (c >= '0' && c <= '9')
-			last = (in ? last * 10 : 0) + (unsigned)(c - '0');
-	return last + 1;
-}
-
 /* The older tool took what it got of the driver, so that one script served machines of any size. */
 static int add_limited(struct compat_words *words, int room, const char *option, const char *value,
 		       uint64_t max, struct uc_error *err)
@@ -308,7 +291,7 @@ static int add_recovery(const struct said *said, struct compat_words *words, str
 static int add_device_words(const struct uc_host *host, const struct said *said,
 			    struct compat_words *words, struct uc_error *err)
 {
-	int ret = add_limited(words, 0, "--queues", said->queues, possible_cpus(host), err);
+	int ret = add_limited(words, 0, "--queues", said->queues, uc_machine_cpus(host), err);
 
 	if (ret == 0)
 		ret = add_limited(words, 1, "--depth", said->depth, UBLK_MAX_QUEUE_DEPTH, err);

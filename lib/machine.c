@@ -82,6 +82,20 @@ bool uc_machine_sysfs(const struct uc_host *host, const char *path, char *buf, s
 	return read_line(whole, "", buf, size);
 }
 
+unsigned uc_machine_cpus(const struct uc_host *host)
+{
+	char list[4096];
+	const char *last = list;
+
+	if (!uc_machine_sysfs(host, "devices/system/cpu/possible", list, sizeof(list)))
+		return 0;
+	/* Such as 0-3 or 0,2-5. */
+	for (const char *c = list; *c; c++)
+		if (*c == '-' || *c == ',')
+			last = c + 1;
+	return (unsigned)strtoul(last, NULL, 10) + 1;
+}
+
 long uc_machine_number(const struct uc_host *host, const char *path, long otherwise)
 {
 	char text[32];

@@ -26,6 +26,9 @@ long uc_machine_number(const struct uc_host *host, const char *path, long otherw
 /* As uc_machine_line(), for a file of /sys. */
 bool uc_machine_sysfs(const struct uc_host *host, const char *path, char *buf, size_t size);
 
+/* CPU numbers that there can be, as the driver counts (nr_cpu_ids); 0: that is not known. */
+unsigned uc_machine_cpus(const struct uc_host *host);
+
 /* "6.12.117+deb12-cloud-amd64" */
 void uc_machine_release(const struct uc_host *host, char *buf, size_t size);
 

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "device.h"
 #include "feature.h"
+#include "machine.h"
 #include "node.h"
 #include "params.h"
 #include "proc.h"
@@ -132,25 +133,11 @@ static void ask_for(struct uc_obtained *dev, uint64_t features)
 	};
 }
 
-/* CPUs that there can be; 0: that is not known. */
-static unsigned count_cpus(const struct uc_host *host)
-{
-	uc_auto_file FILE *file = NULL;
-	char path[512];
-	unsigned last;
-
-	snprintf(path, sizeof(path), "%s/devices/system/cpu/possible", host->sys_dir);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	return fscanf(file, "0-%u", &last) == 1 ? last + 1 : 1;
-}
-
 /* What the driver makes of dev->info, as ublk_ctrl_add_dev() does. */
 static void expect_grant(struct uc_obtained *dev, uint64_t features)
 {
 	struct ublksrv_ctrl_dev_info *info = &dev->info;
-	const unsigned cpus = count_cpus(dev->host);
+	const unsigned cpus = uc_machine_cpus(dev->host);
 
 	/* It gives this to all without being asked. */
 	info->flags = (info->flags & features) | (features & UBLK_F_PER_IO_DAEMON);
