@@ -69,15 +69,7 @@ void plan_free(struct plan *plan)
 
 int plan_check_all(const struct plan *plan, struct uc_error *err)
 {
-	struct failures failures = {.command = plan->outcome.command, .err = err};
-	const struct tab *tab = &plan->tab;
-
-	for (size_t i = 0; plan->all && i < tab->nr_errors; i++) {
-		struct uc_error mine;
-
-		failures_add(&failures, tab_fail(tab, &tab->errors[i], &mine), &mine);
-	}
-	return failures_end(&failures);
+	return plan->all ? tab_tell_errors(&plan->tab, plan->outcome.command, err) : 0;
 }
 
 static struct step *append(struct plan *plan, const char *name, struct uc_error *err)

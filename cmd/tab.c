@@ -12,6 +12,7 @@
 
 #include "cause.h"
 #include "cleanup.h"
+#include "failures.h"
 
 #define MAX_BYTES  (1U << 20)
 #define MAX_ERRORS 100U
@@ -46,6 +47,18 @@ int tab_fail(const struct tab *tab, const struct tab_error *error, struct uc_err
 	/* Not EINVAL: the command line is right, and its help is none. */
 	return uc_fail(err, UC_USAGE, EBADMSG, "%s:%u:%u: %s", tab->path, error->line,
 		       error->column, error->text);
+}
+
+int tab_tell_errors(const struct tab *tab, const struct command *command, struct uc_error *err)
+{
+	struct failures failures = {.command = command, .err = err};
+
+	for (size_t i = 0; i < tab->nr_errors; i++) {
+		struct uc_error mine;
+
+		failures_add(&failures, tab_fail(tab, &tab->errors[i], &mine), &mine);
+	}
+	return failures_end(&failures);
 }
 
 int tab_complain(struct tab *tab, unsigned line, unsigned column, const char *fmt, ...)

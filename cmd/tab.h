@@ -60,6 +60,9 @@ struct tab_line *tab_find(const struct tab *tab, const char *name);
 /* "FILE:LINE:COLUMN: text", as the failure that a command ends with; its status is 2. */
 int tab_fail(const struct tab *tab, const struct tab_error *error, struct uc_error *err);
 
+/* All errors, as failures of the command; 0 if there is none. */
+int tab_tell_errors(const struct tab *tab, const struct command *command, struct uc_error *err);
+
 /* For the parser: keeps an error. -ENOMEM, or -E2BIG: there are so many that it should stop. */
 int tab_complain(struct tab *tab, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

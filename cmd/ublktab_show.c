@@ -3,21 +3,8 @@
 #include <errno.h>
 
 #include "cleanup.h"
-#include "failures.h"
 #include "table.h"
 #include "ublktab.h"
-
-static int tell_errors(const struct tab *tab, struct uc_error *err)
-{
-	struct failures failures = {.command = &ublktab_command, .err = err};
-
-	for (size_t i = 0; i < tab->nr_errors; i++) {
-		struct uc_error mine;
-
-		failures_add(&failures, tab_fail(tab, &tab->errors[i], &mine), &mine);
-	}
-	return failures_end(&failures);
-}
 
 /* --- check --- */
 
@@ -49,7 +36,7 @@ static int check_run(const struct uc_host *host, const struct ublktab *ublktab,
 	if (ret < 0)
 		return ret;
 	if (!ublktab->json)
-		return tell_errors(&tab, err);
+		return tab_tell_errors(&tab, &ublktab_command, err);
 	print_errors(&tab);
 	return tab.nr_errors
 		       ? uc_fail(err, UC_USAGE, EBADMSG, "%s: errors: %zu", tab.path, tab.nr_errors)
@@ -154,7 +141,7 @@ static int list_run(const struct uc_host *host, const struct ublktab *ublktab, s
 	};
 
 	ret = table_print(&table, &options, err);
-	return ret < 0 ? ret : tell_errors(&tab, err);
+	return ret < 0 ? ret : tab_tell_errors(&tab, &ublktab_command, err);
 }
 
 const struct ublktab_verb ublktab_list_verb = {
