@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -27,6 +29,16 @@ static bool is_claimed(int dev_fd, uint32_t id)
 	return fd < 0 && errno == EBUSY;
 }
 
+bool uc_told_to_end(int signal_fd)
+{
+	struct signalfd_siginfo si;
+
+	while (read(signal_fd, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			return true;
+	return false;
+}
+
 bool uc_linger(int dev_fd, uint32_t id, struct pollfd wake[2], int notify_fd)
 {
 	const uint64_t patience = uc_deadline(PATIENCE_MS);
@@ -39,7 +51,7 @@ bool uc_linger(int dev_fd, uint32_t id, struct pollfd wake[2], int notify_fd)
 		(void)poll(wake, 2, LOOK_MS);
 		if (wake[1].revents & POLLIN)
 			return false;
-		if (wake[0].revents & POLLIN)
+		if ((wake[0].revents & POLLIN) && uc_told_to_end(wake[0].fd))
 			return true;
 	} while (uc_left_ms(patience) > 0 && is_claimed(dev_fd, id));
 	return true;

@@ -113,17 +113,6 @@ static int open_signals(struct server *s, struct uc_error *err)
 	return 0;
 }
 
-/* True when a signal asks for the end. A hang-up of the terminal does not. */
-static bool stop_requested(const struct server *s)
-{
-	struct signalfd_siginfo si;
-
-	while (read(s->signal_fd, &si, sizeof(si)) == sizeof(si))
-		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
-			return true;
-	return false;
-}
-
 /* One of a queue's threads, with its share of the tags. */
 static int start_thread(struct server *s, uint16_t qid, uint16_t nr, const struct uc_cpus *cpus,
 			struct uc_error *err)
@@ -242,7 +231,7 @@ static int tell_ready(struct server *s, struct uc_error *err)
 	added.info.ublksrv_pid = getpid();
 	uc_node_block_path(&s->host, s->dev.info.dev_id, added.node, sizeof(added.node));
 	snprintf(added.data_path, sizeof(added.data_path), "%s", s->dev.path->name);
-	if (stop_requested(s))
+	if (uc_told_to_end(s->signal_fd))
 		return uc_fail(err, UC_FAILED, EINTR, "interrupted");
 	/* A device that there was before is served, whether or not somebody hears of it. */
 	if (s->args->ready(s->args->ctx, &added) < 0 && !is_known(s))
@@ -327,7 +316,7 @@ static bool await_end(struct server *s)
 	for (;;) {
 		if (poll(fds, 2, -1) < 0)
 			continue;
-		if ((fds[0].revents & POLLIN) && stop_requested(s))
+		if ((fds[0].revents & POLLIN) && uc_told_to_end(s->signal_fd))
 			return lingers(s)
 				       ? uc_linger(s->dev_fd, s->dev.info.dev_id, fds, s->notify_fd)
 				       : true;
