@@ -79,6 +79,22 @@ static int no_memory(struct uc_error *err)
 	return uc_fail_errno(err, ENOMEM, "--unit");
 }
 
+static char *mounts_for(const char *path)
+{
+	char *property = NULL;
+	size_t size;
+	FILE *file = open_memstream(&property, &size);
+
+	if (!file)
+		return NULL;
+	fputs("RequiresMountsFor=", file);
+	unit_write_path(file, path, false);
+	if (fclose(file) == 0)
+		return property;
+	free(property);
+	return NULL;
+}
+
 static int run(const struct uc_host *host, const struct add *add, const char *self, int argc,
 	       const char **argv, struct uc_error *err)
 {
@@ -90,10 +106,12 @@ static int run(const struct uc_host *host, const struct add *add, const char *se
 
 	if (!w.argv)
 		return no_memory(err);
-	if (add->serve.backing && !unit_is_device(add->serve.backing) &&
-	    asprintf(&mounts, "RequiresMountsFor=\"%s\"", add->serve.backing) < 0) {
-		free(w.argv);
-		return no_memory(err);
+	if (add->serve.backing && !unit_is_device(add->serve.backing)) {
+		mounts = mounts_for(add->serve.backing);
+		if (!mounts) {
+			free(w.argv);
+			return no_memory(err);
+		}
 	}
 	snprintf(unit, sizeof(unit), "--unit=ublkctl-%s%s%d.scope", name, *name ? "-" : "",
 		 getpid());

@@ -70,15 +70,6 @@ static int pull_in(const struct generator *g, const char *unit, const char *by, 
 	return ret;
 }
 
-/* In quotes, and '%' is more than itself to systemd. */
-static void write_path(FILE *file, const char *path)
-{
-	fputs(" \"", file);
-	for (; *path; path++)
-		fprintf(file, *path == '%' ? "%%%c" : strchr("\"\\", *path) ? "\\%c" : "%c", *path);
-	fputc('"', file);
-}
-
 /* What has to be there before. The file may be reached by links, which systemd does not follow. */
 static int write_source(FILE *file, const struct tab_line *line, struct uc_error *err)
 {
@@ -87,9 +78,10 @@ static int write_source(FILE *file, const struct tab_line *line, struct uc_error
 	if (!*line->source)
 		return 0;
 	if (!unit_is_device(line->source)) {
-		fputs("After=systemd-remount-fs.service\nRequiresMountsFor=", file);
-		write_path(file, line->source);
-		write_path(file, line->add.serve.backing);
+		fputs("After=systemd-remount-fs.service\nRequiresMountsFor= ", file);
+		unit_write_path(file, line->source, true);
+		fputc(' ', file);
+		unit_write_path(file, line->add.serve.backing, true);
 		fputc('\n', file);
 		return 0;
 	}

@@ -39,6 +39,19 @@ int unit_of_path(const char *prefix, const char *path, const char *suffix, char 
 	return used < UNIT_NAME_MAX ? 0 : -ENAMETOOLONG;
 }
 
+void unit_write_path(FILE *file, const char *path, bool in_unit_file)
+{
+	fputc('"', file);
+	for (; *path; path++) {
+		if (*path == '"' || *path == '\\')
+			fputc('\\', file);
+		if (*path == '%' && in_unit_file)
+			fputc('%', file);
+		fputc(*path, file);
+	}
+	fputc('"', file);
+}
+
 bool unit_is_device(const char *path)
 {
 	return strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
