@@ -24,11 +24,6 @@ struct facts {
 	struct uc_ctrl *ctrl;
 };
 
-static void put_number(struct json_object *doc, const char *key, uint64_t number)
-{
-	json_object_object_add(doc, key, json_object_new_uint64(number));
-}
-
 /* The queue's CPUs, each with a blank behind it. A queue that cannot be asked for has none. */
 static void affinity_of(const struct facts *f, uint16_t qid, char *buf, size_t size)
 {
@@ -62,11 +57,12 @@ static void put_loop(struct json_object *target, const struct uc_record *record)
 	/* Whether it is direct I/O is only known if somebody has said so. */
 	if (json_object_object_get_ex(options, "direct-io", &value) &&
 	    strcmp(json_object_get_string(value), "auto") != 0)
-		put_number(target, "direct_io", strcmp(json_object_get_string(value), "on") == 0);
+		document_put_number(target, "direct_io",
+				    strcmp(json_object_get_string(value), "on") == 0);
 	if (json_object_object_get_ex(options, "offset", &value))
 		(void)uc_size_parse(json_object_get_string(value), "offset", &offset, NULL);
 	json_object_object_add(target, "name", json_object_new_string(record->target));
-	put_number(target, "offset", offset / SECTOR);
+	document_put_number(target, "offset", offset / SECTOR);
 }
 
 /* Keys are in the alphabet's order, which is the older tool's. */
@@ -78,12 +74,12 @@ static struct json_object *target_object(const struct facts *f)
 	if (record->backing[0])
 		json_object_object_add(target, "backing_file",
 				       json_object_new_string(record->backing));
-	put_number(target, "dev_size", f->params.basic.dev_sectors * SECTOR);
+	document_put_number(target, "dev_size", f->params.basic.dev_sectors * SECTOR);
 	if (strcmp(record->target, "loop") == 0)
 		put_loop(target, record);
 	else
 		json_object_object_add(target, "name", json_object_new_string(record->target));
-	put_number(target, "type", 0);
+	document_put_number(target, "type", 0);
 	return target;
 }
 
@@ -91,15 +87,15 @@ static struct json_object *info_object(const struct ublksrv_ctrl_dev_info *info)
 {
 	struct json_object *doc = json_object_new_object();
 
-	put_number(doc, "dev_id", info->dev_id);
-	put_number(doc, "flags", info->flags);
-	put_number(doc, "max_io_buf_bytes", info->max_io_buf_bytes);
-	put_number(doc, "nr_hw_queues", info->nr_hw_queues);
-	put_number(doc, "owner_gid", info->owner_gid);
-	put_number(doc, "owner_uid", info->owner_uid);
-	put_number(doc, "queue_depth", info->queue_depth);
-	put_number(doc, "state", info->state);
-	put_number(doc, "ublksrv_flags", info->ublksrv_flags);
+	document_put_number(doc, "dev_id", info->dev_id);
+	document_put_number(doc, "flags", info->flags);
+	document_put_number(doc, "max_io_buf_bytes", info->max_io_buf_bytes);
+	document_put_number(doc, "nr_hw_queues", info->nr_hw_queues);
+	document_put_number(doc, "owner_gid", info->owner_gid);
+	document_put_number(doc, "owner_uid", info->owner_uid);
+	document_put_number(doc, "queue_depth", info->queue_depth);
+	document_put_number(doc, "state", info->state);
+	document_put_number(doc, "ublksrv_flags", info->ublksrv_flags);
 	json_object_object_add(doc, "ublksrv_pid", json_object_new_int(info->ublksrv_pid));
 	return doc;
 }
@@ -108,15 +104,15 @@ static struct json_object *basic_object(const struct ublk_param_basic *basic)
 {
 	struct json_object *doc = json_object_new_object();
 
-	put_number(doc, "attrs", basic->attrs);
-	put_number(doc, "chunk_sectors", basic->chunk_sectors);
-	put_number(doc, "dev_sectors", basic->dev_sectors);
-	put_number(doc, "io_min_shift", basic->io_min_shift);
-	put_number(doc, "io_opt_shift", basic->io_opt_shift);
-	put_number(doc, "logical_bs_shift", basic->logical_bs_shift);
-	put_number(doc, "max_sectors", basic->max_sectors);
-	put_number(doc, "physical_bs_shift", basic->physical_bs_shift);
-	put_number(doc, "virt_boundary_mask", basic->virt_boundary_mask);
+	document_put_number(doc, "attrs", basic->attrs);
+	document_put_number(doc, "chunk_sectors", basic->chunk_sectors);
+	document_put_number(doc, "dev_sectors", basic->dev_sectors);
+	document_put_number(doc, "io_min_shift", basic->io_min_shift);
+	document_put_number(doc, "io_opt_shift", basic->io_opt_shift);
+	document_put_number(doc, "logical_bs_shift", basic->logical_bs_shift);
+	document_put_number(doc, "max_sectors", basic->max_sectors);
+	document_put_number(doc, "physical_bs_shift", basic->physical_bs_shift);
+	document_put_number(doc, "virt_boundary_mask", basic->virt_boundary_mask);
 	return doc;
 }
 
@@ -126,13 +122,14 @@ static struct json_object *params_object(const struct ublk_params *params)
 	struct json_object *discard = json_object_new_object();
 
 	json_object_object_add(doc, "basic", basic_object(&params->basic));
-	put_number(discard, "discard_alignment", params->discard.discard_alignment);
-	put_number(discard, "discard_granularity", params->discard.discard_granularity);
-	put_number(discard, "max_discard_sectors", params->discard.max_discard_sectors);
-	put_number(discard, "max_discard_segments", params->discard.max_discard_segments);
-	put_number(discard, "max_write_zeroes_sectors", params->discard.max_write_zeroes_sectors);
+	document_put_number(discard, "discard_alignment", params->discard.discard_alignment);
+	document_put_number(discard, "discard_granularity", params->discard.discard_granularity);
+	document_put_number(discard, "max_discard_sectors", params->discard.max_discard_sectors);
+	document_put_number(discard, "max_discard_segments", params->discard.max_discard_segments);
+	document_put_number(discard, "max_write_zeroes_sectors",
+			    params->discard.max_write_zeroes_sectors);
 	json_object_object_add(doc, "discard", discard);
-	put_number(doc, "types", params->types);
+	document_put_number(doc, "types", params->types);
 	return doc;
 }
 
@@ -147,8 +144,8 @@ static struct json_object *queues_object(const struct facts *f)
 
 		affinity_of(f, qid, affinity, sizeof(affinity));
 		json_object_object_add(queue, "affinity", json_object_new_string(affinity));
-		put_number(queue, "qid", qid);
-		put_number(queue, "tid", tid_of(f, qid));
+		document_put_number(queue, "qid", qid);
+		document_put_number(queue, "tid", tid_of(f, qid));
 		snprintf(key, sizeof(key), "%u", qid);
 		json_object_object_add(doc, key, queue);
 	}

@@ -18,6 +18,11 @@ struct json_object *document_new(void)
 	return doc;
 }
 
+void document_put_number(struct json_object *doc, const char *key, uint64_t number)
+{
+	json_object_object_add(doc, key, json_object_new_uint64(number));
+}
+
 static bool ends_with(const char *text, const char *end)
 {
 	const size_t a = strlen(text);

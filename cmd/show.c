@@ -34,11 +34,6 @@ static void put_text(struct json_object *doc, const char *key, const char *text)
 	json_object_object_add(doc, key, text ? json_object_new_string(text) : NULL);
 }
 
-static void put_number(struct json_object *doc, const char *key, uint64_t number)
-{
-	json_object_object_add(doc, key, json_object_new_uint64(number));
-}
-
 static void put_bool(struct json_object *doc, const char *key, bool truth)
 {
 	json_object_object_add(doc, key, json_object_new_boolean(truth));
@@ -59,7 +54,7 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	const bool known = d->record_state == UC_RECORD_OK;
 	char node[128];
 
-	put_number(doc, "id", d->info.dev_id);
+	document_put_number(doc, "id", d->info.dev_id);
 	put_text(doc, "device", d->node);
 	uc_node_char_path(host, d->info.dev_id, node, sizeof(node));
 	put_text(doc, "char_device", node);
@@ -72,23 +67,23 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	put_text(doc, "recovery", uc_recovery_name(uc_recovery_of(d->info.flags)));
 	put_bool(doc, "respawn", known && d->record.respawn);
 	if (known && d->record.keeper.pid)
-		put_number(doc, "keeper_pid", (uint64_t)d->record.keeper.pid);
+		document_put_number(doc, "keeper_pid", (uint64_t)d->record.keeper.pid);
 	else
 		json_object_object_add(doc, "keeper_pid", NULL);
 	if (d->info.ublksrv_pid > 0)
-		put_number(doc, "pid", (uint64_t)d->info.ublksrv_pid);
+		document_put_number(doc, "pid", (uint64_t)d->info.ublksrv_pid);
 	else
 		json_object_object_add(doc, "pid", NULL);
 	if (d->has_node)
-		put_number(doc, "size", d->size);
+		document_put_number(doc, "size", d->size);
 	else
 		json_object_object_add(doc, "size", NULL);
 	put_bool(doc, "read_only", d->read_only);
-	put_number(doc, "nr_queues", d->info.nr_hw_queues);
-	put_number(doc, "queue_depth", d->info.queue_depth);
-	put_number(doc, "max_io_bytes", d->info.max_io_buf_bytes);
-	put_number(doc, "owner_uid", d->info.owner_uid);
-	put_number(doc, "owner_gid", d->info.owner_gid);
+	document_put_number(doc, "nr_queues", d->info.nr_hw_queues);
+	document_put_number(doc, "queue_depth", d->info.queue_depth);
+	document_put_number(doc, "max_io_bytes", d->info.max_io_buf_bytes);
+	document_put_number(doc, "owner_uid", d->info.owner_uid);
+	document_put_number(doc, "owner_gid", d->info.owner_gid);
 }
 
 static void put_features(struct json_object *doc, uint64_t flags)
@@ -109,19 +104,21 @@ static void put_params(struct json_object *doc, const struct ublk_params *p)
 	struct json_object *params = json_object_new_object();
 	const uint32_t attrs = p->basic.attrs;
 
-	put_number(params, "logical_block_size", UINT64_C(1) << p->basic.logical_bs_shift);
-	put_number(params, "physical_block_size", UINT64_C(1) << p->basic.physical_bs_shift);
-	put_number(params, "io_min_size", UINT64_C(1) << p->basic.io_min_shift);
-	put_number(params, "io_opt_size",
-		   p->basic.io_opt_shift ? UINT64_C(1) << p->basic.io_opt_shift : 0);
-	put_number(params, "max_sectors", p->basic.max_sectors);
-	put_number(params, "dev_sectors", p->basic.dev_sectors);
+	document_put_number(params, "logical_block_size", UINT64_C(1) << p->basic.logical_bs_shift);
+	document_put_number(params, "physical_block_size",
+			    UINT64_C(1) << p->basic.physical_bs_shift);
+	document_put_number(params, "io_min_size", UINT64_C(1) << p->basic.io_min_shift);
+	document_put_number(params, "io_opt_size",
+			    p->basic.io_opt_shift ? UINT64_C(1) << p->basic.io_opt_shift : 0);
+	document_put_number(params, "max_sectors", p->basic.max_sectors);
+	document_put_number(params, "dev_sectors", p->basic.dev_sectors);
 	put_bool(params, "rotational", attrs & UBLK_ATTR_ROTATIONAL);
 	put_bool(params, "volatile_cache", attrs & UBLK_ATTR_VOLATILE_CACHE);
 	put_bool(params, "fua", attrs & UBLK_ATTR_FUA);
-	put_number(params, "discard_granularity", p->discard.discard_granularity);
-	put_number(params, "max_discard_sectors", p->discard.max_discard_sectors);
-	put_number(params, "max_write_zeroes_sectors", p->discard.max_write_zeroes_sectors);
+	document_put_number(params, "discard_granularity", p->discard.discard_granularity);
+	document_put_number(params, "max_discard_sectors", p->discard.max_discard_sectors);
+	document_put_number(params, "max_write_zeroes_sectors",
+			    p->discard.max_write_zeroes_sectors);
 	json_object_object_add(doc, "params", params);
 }
 
@@ -137,7 +134,7 @@ static void put_sum(struct json_object *queue, const char *key, const struct uc_
 		if (stats->threads[i].qid == qid)
 			sum += *(const uint64_t *)(thread + counter);
 	}
-	put_number(queue, key, sum);
+	document_put_number(queue, key, sum);
 }
 
 static struct json_object *queue_object(const struct uc_stats *stats, size_t qid)
@@ -161,7 +158,7 @@ static struct json_object *queue_object(const struct uc_stats *stats, size_t qid
 	};
 	struct json_object *queue = json_object_new_object();
 
-	put_number(queue, "id", qid);
+	document_put_number(queue, "id", qid);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		put_sum(queue, counters[i].key, stats, qid, counters[i].counter);
 	return queue;
@@ -173,8 +170,8 @@ static struct json_object *thread_object(const struct uc_thread_stats *stats, pi
 	char cpus[256];
 
 	uc_proc_cpus(pid, (pid_t)stats->tid, cpus, sizeof(cpus));
-	put_number(thread, "tid", stats->tid);
-	put_number(thread, "queue", stats->qid);
+	document_put_number(thread, "tid", stats->tid);
+	document_put_number(thread, "queue", stats->qid);
 	put_text(thread, "cpus", cpus);
 	return thread;
 }

@@ -72,6 +72,8 @@ void table_help(const struct table *table);
 void document_print(struct json_object *doc, bool json);
 /* An empty document with its schema_version. */
 struct json_object *document_new(void);
+/* Adds a number to any object. */
+void document_put_number(struct json_object *doc, const char *key, uint64_t number);
 
 /* "1.5G": bytes as people write them, exact or with one decimal. */
 void human_size(uint64_t bytes, char *buf, size_t size);
