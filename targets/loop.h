@@ -4,9 +4,15 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
+#include "error.h"
 #include "target.h"
 #include "view.h"
+
+/* Smallest unit of a file, bytes. */
+#define LOOP_SECTOR 512U
 
 struct loop_target {
 	struct uc_target base;
@@ -15,6 +21,27 @@ struct loop_target {
 	struct uc_view view;
 	bool created; /* the file is ours to remove if the device does not come up */
 };
+
+/* What was found out about the backing file or device. */
+struct loop_backing {
+	struct stat st;
+	uint64_t size;         /* bytes */
+	uint32_t sector;       /* bytes: smallest unit that it can be asked for */
+	uint32_t physical;     /* bytes */
+	uint32_t io_opt;       /* bytes, 0: unknown */
+	uint32_t granularity;  /* bytes: smallest unit that can be given back; 0: unknown */
+	uint32_t direct_align; /* bytes: of offsets and lengths in direct I/O; 0: no direct I/O */
+	bool can_punch;
+	bool rotational;
+	bool write_cache;
+};
+
+/*
+ * Finds that out. It may note a time in the file system, unless it is a dry run. Fails if the
+ * kernel does not tell the size of a device; `file` is for the message.
+ */
+int uc_loop_inspect(int fd, const char *file, bool dry_run, struct loop_backing *ret_backing,
+		    struct uc_error *err);
 
 extern const struct uc_target_ops uc_loop_ops;
 

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* loop: the command-line half, and what the backing file or device allows. */
+/* loop: the command-line half, and how the file is opened. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <linux/fs.h>
-#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cause.h"
@@ -22,7 +17,6 @@
 #include "size.h"
 #include "targets.h"
 
-#define SECTOR    512U
 #define MAX_RANGE (1U << 30)
 
 enum {
@@ -46,20 +40,6 @@ struct loop_config {
 	bool create;
 	bool share;
 	int fd; /* that is open already; 0: none */
-};
-
-/* What was found out about the backing file or device. */
-struct backing {
-	struct stat st;
-	uint64_t size;         /* bytes */
-	uint32_t sector;       /* bytes: smallest unit that it can be asked for */
-	uint32_t physical;     /* bytes */
-	uint32_t io_opt;       /* bytes, 0: unknown */
-	uint32_t granularity;  /* bytes: smallest unit that can be given back; 0: unknown */
-	uint32_t direct_align; /* bytes: of offsets and lengths in direct I/O; 0: no direct I/O */
-	bool can_punch;
-	bool rotational;
-	bool write_cache;
 };
 
 static const struct poptOption loop_options[] = {
@@ -142,9 +122,10 @@ static int loop_check(const void *config, const struct uc_spec *spec, struct uc_
 	if (c->create && spec->read_only)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--create and --read-only exclude each other");
-	if (c->offset % SECTOR)
+	if (c->offset % LOOP_SECTOR)
 		return uc_fail(err, UC_USAGE, EINVAL,
-			       "--offset: %" PRIu64 " is not a multiple of %u", c->offset, SECTOR);
+			       "--offset: %" PRIu64 " is not a multiple of %u", c->offset,
+			       LOOP_SECTOR);
 	return 0;
 }
 
@@ -257,92 +238,13 @@ static int lock_file(const struct loop_target *t, const struct loop_config *c,
 	return 0;
 }
 
-/* One number of /sys/dev/block/MAJ:MIN/queue of the disk (a partition's are its disk's). */
-static uint64_t queue_attr(dev_t rdev, const char *attr)
-{
-	static const char *const dirs[] = {"queue", "../queue"};
-	char path[128];
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		uc_auto_file FILE *file = NULL;
-
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(rdev), minor(rdev),
-			 dirs[i], attr);
-		file = fopen(path, "re");
-		if (file && fscanf(file, "%" SCNu64, &value) == 1)
-			return value;
-	}
-	return 0;
-}
-
-static int inspect_device(int fd, struct backing *b, const char *file, struct uc_error *err)
-{
-	int sector = 0;
-	unsigned physical = 0;
-
-	if (ioctl(fd, BLKGETSIZE64, &b->size) < 0 || ioctl(fd, BLKSSZGET, &sector) < 0 ||
-	    ioctl(fd, BLKPBSZGET, &physical) < 0)
-		return uc_fail_errno(err, errno, "%s: cannot read its size", file);
-	b->sector = (uint32_t)sector;
-	b->physical = physical;
-	b->io_opt = (uint32_t)queue_attr(b->st.st_rdev, "optimal_io_size");
-	b->granularity = (uint32_t)queue_attr(b->st.st_rdev, "discard_granularity");
-	b->direct_align = b->sector;
-	b->rotational = queue_attr(b->st.st_rdev, "rotational") != 0;
-	/* Without this offload fallocate() refuses to punch. */
-	b->can_punch = queue_attr(b->st.st_rdev, "write_zeroes_max_bytes") != 0;
-	b->write_cache = true;
-	return 0;
-}
-
-static uint32_t file_direct_align(int fd)
-{
-	struct statx stx = {0};
-
-	/* The kernel's own struct: glibc's may be too old to have these members. */
-	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
-	    !(stx.stx_mask & STATX_DIOALIGN))
-		return 0;
-	/* Our buffers begin on a page. */
-	return stx.stx_dio_mem_align <= 4096 ? stx.stx_dio_offset_align : 0;
-}
-
-static void inspect_file(int fd, bool dry_run, struct backing *b)
-{
-	b->size = (uint64_t)b->st.st_size;
-	b->sector = SECTOR;
-	b->physical = 4096;
-	b->granularity = (uint32_t)b->st.st_blksize;
-	b->direct_align = file_direct_align(fd);
-	b->write_cache = true;
-	/* Past the end nothing is lost, and the file system says whether it can. It may note a
-	 * time. */
-	b->can_punch =
-		!dry_run && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				      (off_t)((b->size + 0xfffff) & ~UINT64_C(0xfffff)), 4096) == 0;
-}
-
-static int inspect(const struct loop_target *t, const char *file, bool dry_run, struct backing *b,
-		   struct uc_error *err)
-{
-	const int fd = t->base.fds[0];
-
-	if (fstat(fd, &b->st) < 0)
-		return uc_fail_errno(err, errno, "%s", file);
-	if (S_ISBLK(b->st.st_mode))
-		return inspect_device(fd, b, file, err);
-	inspect_file(fd, dry_run, b);
-	return 0;
-}
-
 static bool is_power_of_two(uint32_t n)
 {
 	return n && (n & (n - 1)) == 0;
 }
 
-static int set_limits(struct loop_target *t, const struct backing *b, const struct uc_spec *spec,
-		      struct uc_error *err)
+static int set_limits(struct loop_target *t, const struct loop_backing *b,
+		      const struct uc_spec *spec, struct uc_error *err)
 {
 	t->base.limits = (struct uc_limits){
 		.logical_bs = b->sector,
@@ -363,8 +265,8 @@ static int set_limits(struct loop_target *t, const struct backing *b, const stru
 	return uc_target_block_sizes(spec, &t->base.limits, err);
 }
 
-static int set_size(struct loop_target *t, const struct loop_config *c, const struct backing *b,
-		    struct uc_error *err)
+static int set_size(struct loop_target *t, const struct loop_config *c,
+		    const struct loop_backing *b, struct uc_error *err)
 {
 	const uint32_t block = t->base.limits.logical_bs;
 
@@ -396,8 +298,8 @@ static int set_size(struct loop_target *t, const struct loop_config *c, const st
 }
 
 /* Direct I/O where the backing can do it for every block of ours. */
-static int set_direct(struct loop_target *t, const struct loop_config *c, const struct backing *b,
-		      bool dry_run, struct uc_error *err)
+static int set_direct(struct loop_target *t, const struct loop_config *c,
+		      const struct loop_backing *b, bool dry_run, struct uc_error *err)
 {
 	const int fd = t->base.fds[0];
 	const bool fits = b->direct_align && t->base.limits.logical_bs % b->direct_align == 0 &&
@@ -453,7 +355,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 		     struct uc_error *err)
 {
 	const struct loop_config *c = config;
-	struct backing b = {0};
+	struct loop_backing b = {0};
 	struct loop_target *t;
 	int ret;
 
@@ -472,7 +374,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	if (ret == 0)
 		ret = lock_file(t, c, spec, err);
 	if (ret == 0)
-		ret = inspect(t, c->file, spec->dry_run, &b, err);
+		ret = uc_loop_inspect(t->base.fds[0], c->file, spec->dry_run, &b, err);
 	if (ret == 0)
 		ret = set_limits(t, &b, spec, err);
 	if (ret == 0)
