@@ -8,26 +8,18 @@
 #include "present.h"
 #include "recover.h"
 
-#define LOOK_MS 10
-
 /* Of a handler that has just died the driver may not know yet. */
 static int settle(const struct uc_host *host, struct uc_device *d, struct uc_error *err)
 {
-	const uint64_t deadline = uc_host_deadline(host);
+	const uint32_t id = d->info.dev_id;
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct ublksrv_ctrl_dev_info info;
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
-	while (ret == 0 && d->info.state == UBLK_S_DEV_LIVE &&
-	       !uc_recover_is_served(host, &d->info)) {
-		if (uc_left_ms(deadline) == 0)
-			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
-				       "the driver did not let go of the old handler of device %u "
-				       "within %u ms; see dmesg",
-				       d->info.dev_id, host->timeout_ms);
-		uc_sleep_ms(LOOK_MS);
-		ret = uc_device_get(host, ctrl, d->info.dev_id, d, err);
-	}
-	return ret;
+	if (ret == 0)
+		ret = uc_recover_settle(host, ctrl, id, &info, err);
+	return ret == 0 && info.state != d->info.state ? uc_device_get(host, ctrl, id, d, err)
+						       : ret;
 }
 
 static int compare(const struct tab_line *line, const struct uc_device *d, struct uc_error *err)

@@ -100,27 +100,17 @@ static int is_served(const struct ublksrv_ctrl_dev_info *info, struct uc_error *
 		       info->dev_id, info->ublksrv_pid);
 }
 
-int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
-		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
+int uc_recover_settle(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		      struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
 {
 	const uint64_t deadline = uc_host_deadline(host);
 	uc_auto_progress struct uc_progress progress;
-	struct ublksrv_ctrl_dev_info info;
+	int ret;
 
 	uc_progress_begin(&progress, deadline,
 			  "waiting for the driver to let go of the old handler of device %u", id);
-	for (;;) {
-		int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
-
-		if (ret == 0)
-			ret = check_recoverable(host, &info, err);
-		if (ret < 0)
-			return ret;
-		*ret_info = info;
-		if (info.state != UBLK_S_DEV_LIVE)
-			return 0;
-		if (uc_recover_is_served(host, &info))
-			return is_served(&info, err);
+	while ((ret = uc_ctrl_get_dev_info(ctrl, id, ret_info, err)) == 0 &&
+	       ret_info->state == UBLK_S_DEV_LIVE && !uc_recover_is_served(host, ret_info)) {
 		if (uc_left_ms(deadline) == 0)
 			return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 				       "the driver did not let go of the old handler of device %u "
@@ -129,6 +119,28 @@ int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 		uc_progress_tick();
 		uc_sleep_ms(LOOK_MS);
 	}
+	return ret;
+}
+
+int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret = uc_ctrl_get_dev_info(ctrl, id, &info, err);
+
+	/* One that cannot be recovered is not worth waiting for. */
+	if (ret == 0)
+		ret = check_recoverable(host, &info, err);
+	if (ret == 0)
+		ret = uc_recover_settle(host, ctrl, id, &info, err);
+	if (ret == 0)
+		ret = check_recoverable(host, &info, err);
+	if (ret < 0)
+		return ret;
+	if (info.state == UBLK_S_DEV_LIVE)
+		return is_served(&info, err);
+	*ret_info = info;
+	return 0;
 }
 
 /*

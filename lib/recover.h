@@ -6,6 +6,13 @@
 #include "spec.h"
 
 /*
+ * Waits, in bounded time, until the driver knows what has become of the device's handler: it is
+ * LIVE and served, or in another state.
+ */
+int uc_recover_settle(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+		      struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err);
+
+/*
  * Waits, in bounded time, until the device has lost its handler and can be given a new one.
  * UC_BUSY: its handler lives. UC_FAILED: it cannot be recovered.
  */
