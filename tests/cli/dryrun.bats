@@ -303,3 +303,11 @@ $root/dev/ublkb10: would be deleted"
 	dry set --cpus 0 0
 	same "$(grep -h Cpus_allowed: /proc/"$tid"/task/*/status)" "$before"
 }
+
+@test "so many queues as there can be CPUs, also where their numbers have holes" {
+	echo 0,2-5 >"$root/sys/devices/system/cpu/possible"
+	dry add -t null -q 6
+	same "$status" 0
+	dry add -t null -q 7
+	same "$status" 3
+}
