@@ -9,7 +9,7 @@ handler_killed() {
 	load_device --rw="$1"
 	kill -STOP "$pid"
 	wait_until 30 stopped "$pid"
-	in_flight 1
+	wait_until 30 in_flight 1
 	kill -KILL "$pid"
 	client_fails
 	wait_until 30 gone "$pid"
@@ -58,7 +58,7 @@ handler_killed() {
 	load_device --rw=randrw
 	kill -STOP "$pid"
 	wait_until 30 stopped "$pid"
-	in_flight 1
+	wait_until 30 in_flight 1
 	within 20 ublkctl --timeout 3 list --json
 	jq -e '.devices | length == 1 and .[0].state == "LIVE"' <<<"$output"
 	within 20 ublkctl --timeout 3 show --json "$id"

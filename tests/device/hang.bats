@@ -23,7 +23,7 @@ still() {
 	pid=$(handler)
 	kill -STOP "$pid"
 	wait_until 30 stopped "$pid"
-	in_flight 1
+	wait_until 30 in_flight 1
 }
 
 @test "a handler that stands still under load: each command ends, and after SIGCONT no byte is wrong" {

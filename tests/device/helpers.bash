@@ -182,7 +182,7 @@ load_device() {
 		"$@" >"$tmp/fio" 2>&1 3>&- &
 	client=$!
 	defer sh -c "kill -9 $client 2>/dev/null; true"
-	wait_until 30 in_flight 1
+	goes_on
 }
 
 # client_fails: it ends in bounded time, and not because all is well
@@ -211,6 +211,11 @@ of_queues() {
 
 sysfs() { cat "/sys/block/${dev#/dev/}/$1"; }
 
+# goes_on: a request more is answered. Of a client that asks seldom, none may ever be met in flight.
+goes_on() { local before; before=$(answered); wait_until 30 answered_more_than "$before"; }
+answered() { awk '{ print $1 + $5 }' "/sys/block/${dev#/dev/}/stat"; }
+answered_more_than() { (($(answered) > $1)); }
+
 # in_flight NUMBER: so many requests at least have not been answered
 in_flight() {
 	local reads writes
@@ -227,7 +232,7 @@ verifying() {
 		--verify=crc32c --verify_backlog=64 --verify_fatal=1 --time_based --runtime=1000 >"$tmp/fio" 2>&1 3>&- &
 	client=$!
 	defer sh -c "kill -9 $client 2>/dev/null; true"
-	wait_until 30 in_flight 1
+	goes_on
 }
 
 # verified: no error and no wrong byte until now

@@ -170,7 +170,7 @@ deaths() {
 		kill_handler
 		lives_again "$1"
 		if [[ $1 == respawn ]]; then sleep 0.7; fi	# one that dies sooner counts as failed
-		wait_until 30 in_flight 1
+		goes_on
 		alive "$client"
 	done
 }

@@ -87,9 +87,9 @@ served_by_another() { local new; new=$(handler); [[ $new != "$pid" ]] && alive "
 	sleep 0.2
 	within 30 ublkctl recover "$id"
 	served_by_another
-	wait_until 30 in_flight 1
+	goes_on
 	within 30 ublkctl upgrade "$id"
-	wait_until 30 in_flight 1
+	goes_on
 	polled
 	alive "$client"
 	client_ends

@@ -33,7 +33,7 @@ under_verify() {
 	verifying
 	for ((i = 0; i < count; i++)); do
 		upgrade
-		wait_until 30 in_flight 1
+		goes_on
 		alive "$client"
 	done
 	verified
@@ -97,7 +97,7 @@ longest_wait() {
 		defer remove_device 0
 		verifying
 		upgrade
-		wait_until 30 in_flight 1
+		goes_on
 		verified
 		ublkctl del 0
 	done
@@ -153,7 +153,7 @@ longest_wait() {
 				# Its new handler may be on the way still.
 				wait_until 40 recovered_or_served
 			fi
-			wait_until 30 in_flight 1
+			goes_on
 			alive "$client"
 		done
 	done
