@@ -63,6 +63,11 @@ polling() {
 	wait_until 30 test -s "$tmp/polls"
 }
 
+# polled_again: one that began after this is there; the first that ends may have begun before
+polled_again() { wait_until 30 polls_are $(($(polls) + 2)); }
+polls_are() { (($(polls) >= $1)); }
+polls() { grep -c EOF "$tmp/polls" || true; }
+
 # polled: nothing has become less
 polled() {
 	touch "$tmp/enough"
@@ -88,8 +93,10 @@ served_by_another() { local new; new=$(handler); [[ $new != "$pid" ]] && alive "
 	within 30 ublkctl recover "$id"
 	served_by_another
 	goes_on
+	polled_again
 	within 30 ublkctl upgrade "$id"
 	goes_on
+	polled_again
 	polled
 	alive "$client"
 	client_ends
