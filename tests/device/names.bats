@@ -35,6 +35,27 @@ no_link() { [[ ! -L /dev/ublk/by-name/$1 ]]; }
 	no_link ''
 }
 
+@test "udev: links by UUID and label, after mkfs too, which the disk below keeps" {
+	local uuid=0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9
+	install_rule
+	truncate -s 16M "$tmp/image"
+	mkfs.ext4 -q -F -U "$uuid" -L before "$tmp/image"
+	add_device -t loop -f "$tmp/image"
+	udevadm settle --timeout 30
+	same "$(realpath "/dev/disk/by-uuid/$uuid" /dev/disk/by-label/before | uniq)" "$dev"
+	run_check mkfs.ext4 -q -F -U "$uuid" -L behind "$dev"
+	wait_until 30 test "/dev/disk/by-label/behind" -ef "$dev"
+	[[ ! -e /dev/disk/by-label/before ]]
+	sector_disk 16M 512
+	run_check dd if="$tmp/image" of="$disk" bs=1M
+	wait_until 30 test "/dev/disk/by-uuid/$uuid" -ef "$disk"
+	run_check ublkctl del "$id"
+	[[ ! -e $dev ]]
+	add_device -t loop -f "$tmp/image"
+	udevadm settle --timeout 30
+	same "$(realpath "/dev/disk/by-uuid/$uuid")" "$disk"
+}
+
 @test "20 concurrent add --name x --if-absent: one device, 20 times the same path" {
 	local i pids=()
 	for ((i = 0; i < 20; i++)); do
