@@ -56,6 +56,14 @@ dry() {
 	all_unchanged "$before" || complain "$*: something has changed"
 }
 
+# dies ID: its handler does, and is not one of the processes any more
+dies() {
+	local pid
+	pid=$(listed "map(select(.id == $1))[0].pid")
+	kill -9 "$pid"
+	wait_until 10 exited "$pid"
+}
+
 # as_real ARGUMENT...: the dry run fails with the status and the words of the real one
 as_real() {
 	local dry_status dry_err
@@ -233,7 +241,7 @@ $root/dev/ublkb10: would be deleted"
 	as_real del 7
 	rm "$root/run/1.json"
 	as_real stop 1
-	kill -9 "$(listed '.[0].pid')"
+	dies 0
 	wait_until 10 state_is DEAD 0
 	as_real stop 0
 	as_real start 0
@@ -261,7 +269,7 @@ $root/dev/ublkb10: would be deleted"
 	as_real recover 7
 	as_real upgrade 1
 	as_real upgrade 7
-	kill -9 "$(listed '.[0].pid')"
+	dies 0
 	wait_until 10 state_is QUIESCED 0
 	as_real upgrade 0
 	as_real recover 0 --data-path zero-copy
