@@ -107,14 +107,17 @@ void uc_stats_subtract(struct uc_thread_stats *now, const struct uc_thread_stats
 		to[i] -= from[i];
 }
 
-/* Threads say themselves who they are; what was in flight, nobody answers for any more. */
+/*
+ * Threads say themselves who they are; what was in flight, nobody answers for any more. A thread's
+ * queue is the same as before, and a reader must not find all of them in the first until they have
+ * begun.
+ */
 static void take_over(struct uc_stats *stats, const struct uc_stats *before)
 {
 	for (uint32_t i = 0; i < stats->nr_threads; i++) {
 		stats->threads[i] = before->threads[i];
 		stats->threads[i].in_flight = 0;
 		stats->threads[i].tid = 0;
-		stats->threads[i].qid = 0;
 	}
 }
 

@@ -56,12 +56,13 @@ state() {
 	dry "$dev: would be deleted" del "$id"
 	dry "$dev: would be set: --cpus 0" set --cpus 0 "$id"
 	ublkctl stop "$id"
-	wait_until 30 no_processes
+	wait_until 30 gone "$pid"
 	dry "$dev: would be started" start "$id"
 	ublkctl start "$id"
-	kill -9 "$(listed '.[0].pid')"
+	pid=$(handler)
+	kill -9 "$pid"
 	ublkctl wait --state quiesced "$id"
-	wait_until 30 no_processes
+	wait_until 30 gone "$pid"
 	dry "$dev: would be recovered" recover "$id"
 	ublkctl recover "$id"
 	reads "$dev"

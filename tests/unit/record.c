@@ -193,6 +193,7 @@ static void test_stats_go_on(void **state)
 	assert_int_equal(uc_stats_create(&host, 7, 2, false, &old, &err), 0);
 	old->threads[1].writes = 5;
 	old->threads[1].in_flight = 3;
+	old->threads[1].qid = 1;
 	uc_histogram_count(&old->threads[1].service[UC_CLASS_WRITE], 1 << 20, 1);
 	snprintf(path, sizeof(path), "%s/.7.stats.new", dir);
 	assert_int_equal(symlink("7.stats", path), 0);
@@ -203,6 +204,8 @@ static void test_stats_go_on(void **state)
 	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
 	assert_int_equal(copy->threads[1].writes, 5);
 	assert_int_equal(copy->threads[1].in_flight, 0);
+	/* Else its queue would have counted down to none until it has begun. */
+	assert_int_equal(copy->threads[1].qid, 1);
 	assert_int_equal(uc_histogram_permille(&copy->threads[1].service[UC_CLASS_WRITE], 500),
 			 1 << 20);
 	free(copy);
