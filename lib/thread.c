@@ -157,8 +157,8 @@ static void prepare_thread(const struct uc_queue *queue)
 		       queue->setup->dev_id, queue->qid, uc_errno_text(errno));
 	pin_thread(queue);
 	wait_for_clients();
-	uc_count(&queue->stats->qid, queue->qid);
-	uc_count(&queue->stats->tid, (uint64_t)gettid());
+	__atomic_store_n(&queue->stats->qid, queue->qid, __ATOMIC_RELAXED);
+	__atomic_store_n(&queue->stats->tid, (uint64_t)gettid(), __ATOMIC_RELAXED);
 }
 
 static void release_memory(struct uc_queue *queue)
