@@ -7,7 +7,7 @@ load helpers
 install_rule() {
 	local rules=/run/udev/rules.d
 	mkdir -p "$rules"
-	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#$UBLKCTL#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
+	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#${UBLKCTL_IN_RULE:-$UBLKCTL}#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
 		>"$rules/59-ublkctl.rules"
 	udevadm control --reload
 	defer sh -c "rm $rules/59-ublkctl.rules; udevadm control --reload"
@@ -54,6 +54,18 @@ no_link() { [[ ! -L /dev/ublk/by-name/$1 ]]; }
 	add_device -t loop -f "$tmp/image"
 	udevadm settle --timeout 30
 	same "$(realpath "/dev/disk/by-uuid/$uuid")" "$disk"
+}
+
+@test "udev: where ublkctl cannot say whose a device is, nothing looks into it" {
+	local UBLKCTL_IN_RULE=/bin/false
+	install_rule
+	truncate -s 16M "$tmp/image"
+	mkfs.ext4 -q -F -L unknown "$tmp/image"
+	add_device -t loop -f "$tmp/image"
+	udevadm settle --timeout 30
+	[[ ! -e /dev/disk/by-label/unknown ]]
+	udevadm info -q property "$dev" >"$tmp/properties"
+	if grep ID_FS_ "$tmp/properties"; then false; fi
 }
 
 @test "20 concurrent add --name x --if-absent: one device, 20 times the same path" {
