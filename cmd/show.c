@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "feature.h"
+#include "keeper.h"
 #include "node.h"
 #include "path.h"
 #include "proc.h"
@@ -66,7 +67,7 @@ static void put_info(struct json_object *doc, const struct uc_host *host, const 
 	put_path(doc, known ? &d->record : NULL);
 	put_text(doc, "recovery", uc_recovery_name(uc_recovery_of(d->info.flags)));
 	put_bool(doc, "respawn", known && d->record.respawn);
-	if (known && d->record.keeper.pid)
+	if (known && uc_keeper_is_alive(&d->record.keeper))
 		document_put_number(doc, "keeper_pid", (uint64_t)d->record.keeper.pid);
 	else
 		json_object_object_add(doc, "keeper_pid", NULL);

@@ -309,12 +309,16 @@ void uc_keeper_end(const struct uc_keeper_id *keeper)
 		end(pidfd);
 }
 
+bool uc_keeper_is_alive(const struct uc_keeper_id *keeper)
+{
+	return keeper->pid && uc_proc_start_time(keeper->pid) == keeper->start;
+}
+
 bool uc_keeper_has_lost(const struct uc_record *record)
 {
 	const struct uc_keeper_id *keeper = &record->keeper;
 
-	return keeper->fd >= 0 && !record->backing[0] &&
-	       (!keeper->pid || uc_proc_start_time(keeper->pid) != keeper->start);
+	return keeper->fd >= 0 && !record->backing[0] && !uc_keeper_is_alive(keeper);
 }
 
 int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)

@@ -32,6 +32,9 @@ int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_
  */
 int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err);
 
+/* Not when there is none, nor when another process has its number by now. */
+bool uc_keeper_is_alive(const struct uc_keeper_id *keeper);
+
 /* Whether the target's data is in memory that nobody keeps but the handler, if that lives. */
 bool uc_keeper_has_lost(const struct uc_record *record);
 

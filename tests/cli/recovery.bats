@@ -137,6 +137,14 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	works del 0
 	exited "$keeper"
 }
+@test "a keeper that is dead is not shown as if it kept anything" {
+	local keeper
+	works add -t ramdisk --size 1M --recovery queue
+	keeper=$(shown .keeper_pid)
+	kill -9 "$keeper"
+	wait_until 10 exited "$keeper"
+	same "$(shown '.keeper_pid == null')" true
+}
 @test "a ramdisk whose keeper is dead, or whose record names a bystander" {
 	local keeper bystander
 	lost -t ramdisk --size 1M --recovery queue
