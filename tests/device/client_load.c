@@ -166,6 +166,8 @@ int client_load(char **args)
 
 /* --- race --- */
 
+/* So long at least, and until a read has been answered: on a kernel that runs a process's threads
+ * one after the other the readers may not get a turn before. The alarm of main() is the bound. */
 #define RACE_MS 400
 
 /* The first MiB is P's, the second full of A as long as it is there; what lies behind is not used.
@@ -235,7 +237,7 @@ static void *cutter(void *data)
 	const off_t size = lseek(fd, 0, SEEK_END);
 	char *letters = client_buffer(MIB, 'A');
 
-	for (unsigned n = 0; now_ms() < end; n++) {
+	for (unsigned n = 0; now_ms() < end || !succeeded; n++) {
 		if (ftruncate(fd, MIB + n * 12345 % MIB) < 0 || ftruncate(fd, size) < 0 ||
 		    pwrite(fd, letters, MIB, MIB) != MIB)
 			client_fail(file);

@@ -3,6 +3,7 @@
 # it. Counted by the kernel in the handler that serves, by way of tracefs: at the C library's functions, and at each call.
 # And what a handler may cost without any: next to no memory, and no time. With a sanitizer in it, it is another program.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
+# bats file_tags=emulated
 load helpers
 load paths
 

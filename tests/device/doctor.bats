@@ -63,6 +63,8 @@ without_driver() {
 }
 
 @test "no driver for this kernel: the package named is the one that the guest with 6.12 has" {
+	local flavour=amd64
+	if [[ $(uname -r) == *-cloud-* ]]; then flavour=cloud-amd64; fi
 	without_driver
 	mkdir "$tmp/none"
 	grep -v ublk_drv "$modules/modules.dep" >"$tmp/dep"
@@ -72,8 +74,8 @@ without_driver() {
 		"apt-get install --reinstall linux-image-$(uname -r)"
 	mount --bind "$tmp/dep" "$modules/modules.dep"
 	defer umount "$modules/modules.dep"
-	said 5 "the running kernel $(uname -r) has no ublk driver" 'apt-get install linux-image-6.12-cloud-amd64'
-	grep -qw "${remedy##* }" "$BATS_TEST_DIRNAME/../vm/fetch"
+	said 5 "the running kernel $(uname -r) has no ublk driver" "apt-get install linux-image-6.12-$flavour"
+	if [[ $flavour == cloud-amd64 ]]; then grep -qw "${remedy##* }" "$BATS_TEST_DIRNAME/../vm/fetch"; fi
 	clean_up
 	run_check ublkctl doctor
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # --dry-run tells what the kernel would say: devices in use, ids that are taken, features that are missing. And progress of
-# what really takes long. On Linux 6.12, which lacks enough.
+# what really takes long.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
@@ -28,6 +28,7 @@ state() {
 	pgrep ublkctl || true
 }
 
+# bats test_tags=old
 @test "in use, taken, missing" {
 	add_device -t ramdisk --size 8M --recovery reissue
 	run_check mkfs.ext4 -q -O ^has_journal "$dev"

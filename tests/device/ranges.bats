@@ -90,6 +90,7 @@ ranges() {
 	((after - before < 4000))
 }
 
+# bats test_tags=emulated
 @test "ramdisk on huge pages: data, and ranges that are given back" {
 	local free
 	defer sh -c 'echo 0 >/proc/sys/vm/nr_hugepages'
@@ -113,6 +114,7 @@ ranges() {
 # on_nodes: how many pages of a ramdisk are on each NUMA node ("N0=2048 N1=5")
 on_nodes() { grep ublkctl-ramdisk "/proc/$pid/numa_maps" | grep -oE 'N[0-9]+=[0-9]+' | paste -sd ' '; }
 
+# bats test_tags=emulated
 @test "ramdisk: memory of a NUMA node" {
 	local node
 	[[ -e /sys/devices/system/node/node1 ]] || skip_loudly 'this machine has one NUMA node'

@@ -70,6 +70,7 @@ shared_by() {
 	refused 1 'has 0 bytes' ublkctl add "${target[@]}" --shared-memory "$pool"
 }
 
+# bats test_tags=emulated
 @test "shared-memory: auto takes it; huge pages do" {
 	local huge=/dev/hugepages/pool
 	has_it || return 0
