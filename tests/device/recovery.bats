@@ -163,10 +163,14 @@ comes_back() {
 # lives_again HOW
 lives_again() { if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi; }
 
-# deaths HOW: twenty of them
+# Of how many deaths under load a test is; the soak test goes on from there.
+many=${UBLKCTL_TEST_DEATHS:-8}
+few=$(((many + 3) / 4))
+
+# deaths HOW
 deaths() {
 	local i
-	for ((i = 0; i < 20; i++)); do
+	for ((i = 0; i < many; i++)); do
 		kill_handler
 		lives_again "$1"
 		if [[ $1 == respawn ]]; then sleep 0.7; fi	# one that dies sooner counts as failed
@@ -183,10 +187,10 @@ reissue() {
 	verified
 	ublkctl del "$id"
 }
-@test "loop: kill -9 twenty times under fio verify, recover" { reissue loop recover; }
-@test "ramdisk: kill -9 twenty times under fio verify, recover" { reissue ramdisk recover; }
-@test "loop: kill -9 twenty times under fio verify, --respawn" { reissue loop respawn --respawn; }
-@test "ramdisk: kill -9 twenty times under fio verify, --respawn" { reissue ramdisk respawn --respawn; }
+@test "loop: kill -9 again and again under fio verify, recover" { reissue loop recover; }
+@test "ramdisk: kill -9 again and again under fio verify, recover" { reissue ramdisk recover; }
+@test "loop: kill -9 again and again under fio verify, --respawn" { reissue loop respawn --respawn; }
+@test "ramdisk: kill -9 again and again under fio verify, --respawn" { reissue ramdisk respawn --respawn; }
 
 # insisting: writes numbered blocks and knows which were acknowledged
 insisting() {
@@ -204,8 +208,6 @@ insisted() {
 	client numbered "$dev" "$tmp/log"
 	echo "# $(grep -c Input/output "$tmp/failures") errors, $(wc -l <"$tmp/log") blocks"
 }
-
-few=${UBLKCTL_TEST_DEATHS:-5}	# deaths, of each kind, in these two
 
 # Each death may fail what was in flight (one request of this client), and nothing else
 @test "mode queue: only what was in flight fails, and what was acknowledged is there" {

@@ -5,13 +5,13 @@ from blocks import Blocks
 class Device:
     """States: live; lost (no server, can be recovered); stopped; dead (no server, cannot be recovered)."""
 
-    def __init__(self, number, step):
-        self.number = number
+    def __init__(self, step):
+        self.number = step["number"]
         self.place = step["place"]  # null, ramdisk, or where loop's data lies: file, full (a small file system), disk
         self.mode = step["recovery"]
         self.respawn = step["respawn"] and self.mode != "none"
-        self.name = f"soak{number}" if step["named"] else None
-        self.blocks = Blocks(number, step["mib"] << 20, self.place == "null")
+        self.name = f"soak{self.number}" if step["named"] else None
+        self.blocks = Blocks(self.number, step["mib"] << 20, self.place == "null")
         self.file = None
         self.id = self.pid = self.keeper = None
         self.state = "live"
