@@ -26,13 +26,7 @@ in_namespace='
 	set -e -o pipefail
 	scratch=$1 kernel=$2 cwd=$3 repo=$4 share=$5 memory=$6 root=$1/root
 	shift 6
-	show() { mount --bind "$1" "$root$2"; mount -o remount,bind,ro "$root$2"; }
-	show / /
-	stat -c %m -- "$cwd" "$repo" | sort -u | while read -r mount; do
-		[[ $mount == / ]] || show "$mount" "$mount"
-	done
-	show "$scratch" /run
-	show "$kernel" /run/kernel
+	'"$show_root"'
 	if [[ -n $share ]]; then mount --bind "$share" "$scratch/share"; fi
 	exec 7>"$scratch/ctl" 8>>"$scratch/console.log"
 	mount -t tmpfs -o "size=$((memory + 64))M" run /run

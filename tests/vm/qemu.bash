@@ -26,13 +26,7 @@ in_namespace='
 	if [[ $socket == share ]]; then
 		mount --bind "$share" "$scratch/share"
 	else
-		show() { mount --bind "$1" "$root$2"; mount -o remount,bind,ro "$root$2"; }
-		show / /
-		stat -c %m -- "$cwd" "$repo" | sort -u | while read -r mount; do
-			[[ $mount == / ]] || show "$mount" "$mount"
-		done
-		show "$scratch" /run
-		show "$kernel" /run/kernel
+		'"$show_root"'
 		cache=always
 	fi
 	mount -t tmpfs run /run
