@@ -11,9 +11,8 @@ BLOCK = 4096
 
 
 class Blocks:
-    """For each block the versions that it may hold: one, or two while a write of it may or may not have happened.
-
-    Version 0 is zeroes, and None as a set: anything."""
+    """For each block the versions that it may hold: one, or more when a write of it may or may not have happened. Version 0 is
+    zeroes."""
 
     def __init__(self, number, size, nowhere):
         self.number, self.size, self.nowhere = number, size, nowhere
@@ -117,7 +116,6 @@ class Client:
             raise Fault(f"a read of device {self.device.id} has no answer after {self.BOUND} s")
         if wrong:
             raise Fault(f"{len(wrong)} wrong: {wrong[0]}")
-        # What was read is what it is from now on.
         return sum(counted)
 
     def write_and_verify(self, rng):
