@@ -136,12 +136,19 @@ static int tell_up(void *ctx, const struct uc_added *added)
 
 static _Noreturn void handler(const struct keeper *k, int fd)
 {
+	const struct ublksrv_ctrl_dev_info info = {.dev_id = k->spec.id,
+						   .ublksrv_flags = k->cookie};
 	struct uc_server_args args = *k->args;
+	struct uc_spec spec = k->spec;
+	struct uc_record record;
 	struct uc_error err = {0};
 
 	uc_uevent_close(k->events);
 	close(k->lock_fd);
-	args.spec = &k->spec;
+	/* What `resize` has noted there is newer than what `add` was asked for. */
+	if (uc_record_read(k->args->host, &info, &record) == 0)
+		spec.target_options = record.options;
+	args.spec = &spec;
 	args.resume = true;
 	args.keeper = &k->self;
 	args.ready = tell_up;

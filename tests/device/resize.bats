@@ -101,6 +101,10 @@ ext4_grows() {
 		kill -KILL "$pid"
 		client peek "$dev" $((47 << 20)):4096 "4096 C4096"
 		has_size $((48 << 20))
+		# What the new handler has recorded is not what add was asked for.
+		within 20 ublkctl stop "$id"
+		within 20 ublkctl start "$id"
+		client peek "$dev" $((47 << 20)):4096 "4096 C4096"
 		pid=$(shown .pid)
 		kill -KILL "$pid" "$(shown .keeper_pid)"
 		if [[ $kind == loop ]]; then
