@@ -73,6 +73,13 @@ static int null_queue_io(struct uc_queue *queue, struct uc_io *io)
 	}
 }
 
+/* Without limit */
+static uint64_t null_room(const struct uc_target *target)
+{
+	(void)target;
+	return UINT64_MAX;
+}
+
 static void null_close(struct uc_target *target)
 {
 	struct null_target *t = (struct null_target *)target;
@@ -90,6 +97,7 @@ static const struct uc_target_ops null_ops = {
 	.name = "null",
 	.address = null_address,
 	.queue_io = null_queue_io,
+	.room = null_room,
 	.close = null_close,
 };
 

@@ -85,15 +85,18 @@ loop_of() { truncate -s "$1" image; works add -t loop -f image "${@:2}"; }
 	size_is 8388608
 	same "$(jq -r '.options["size-limit"]' "$root/run/0.json")" 8388608
 }
-@test "resize: what a handler of --respawn leaves recorded, and start finds" {
-	local old
-	works add -t ramdisk --size 1M --recovery reissue --respawn
-	works resize 0 --size 3M
-	old=$(listed '.[0].pid')
-	kill -9 "$old"
-	wait_until 20 listed ".[0] | .state == \"LIVE\" and .pid != $old"
-	same "$(jq -r '.options.size' "$root/run/0.json")" 3145728
-	works stop 0
-	works start 0
-	size_is 3145728
+@test "resize: what a handler of --respawn finds and leaves recorded, and start finds" {
+	local target old
+	for target in ramdisk null; do
+		works add -t $target --size 1M --recovery reissue --respawn
+		works resize 0 --size 3M
+		old=$(listed '.[0].pid')
+		kill -9 "$old"
+		wait_until 20 listed ".[0] | .state == \"LIVE\" and .pid != $old"
+		same "$(jq -r '.options.size' "$root/run/0.json")" 3145728
+		works stop 0
+		works start 0
+		size_is 3145728
+		works del 0
+	done
 }

@@ -115,6 +115,17 @@ ext4_grows() {
 	done
 }
 
+@test "a resized null device is recovered at its new size" {
+	add_device -t null --size 16M --recovery reissue --respawn
+	resizable || return 0
+	within 20 ublkctl resize "$id" --size 48M
+	kill -KILL "$pid"
+	wait_until 10 has_another_handler
+	has_size $((48 << 20))
+	reads "$dev"
+}
+has_another_handler() { listed ".[0] | .state == \"LIVE\" and .pid != $pid" >/dev/null; }
+
 @test "a ramdisk that was made under ulimit -v cannot grow" {
 	# The sanitizers take more than that for themselves.
 	if [[ $UBLKCTL == *sanitized* ]]; then return 0; fi
