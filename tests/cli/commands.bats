@@ -98,7 +98,7 @@ lists_options() {
 }
 @test "add --json" {
 	works add -t ramdisk -s 2M -q 2 -d 16 --json
-	jq -e '.schema_version == 1 and .id == 0 and .device == $device and .target == "ramdisk" and .pid > 1 and
+	command jq -e '.schema_version == 1 and .id == 0 and .device == $device and .target == "ramdisk" and .pid > 1 and
 		.queues == 2 and .depth == 16 and .data_path == "direct" and
 		keys_unsorted == ["schema_version", "changed", "dry_run", "status", "error", "devices", "id", "device", "target", "pid",
 			"queues", "depth", "data_path"]' \
@@ -429,7 +429,7 @@ two_devices() {
 	works list -O --raw
 	same "$(head -n 1 "$tmp/out")" "$(tr '\n' ' ' <<<"$columns" | sed 's/ $//')"
 	works list --output-all --json
-	same "$(jq -r '.devices[0] | keys_unsorted[]' <<<"$out")" "$(tr 'A-Z-' 'a-z_' <<<"$columns")"
+	same "$(command jq -r '.devices[0] | keys_unsorted[]' <<<"$out")" "$(tr 'A-Z-' 'a-z_' <<<"$columns")"
 }
 @test "list: columns, in any case and order" {
 	two_devices
@@ -524,7 +524,7 @@ two_devices() {
 @test "show: text and JSON have the same members" {
 	two_devices
 	works show 0 --json
-	jq -r 'del(.schema_version) | keys_unsorted[]' <<<"$out" | tr _ ' ' >"$tmp/members"
+	command jq -r 'del(.schema_version) | keys_unsorted[]' <<<"$out" | tr _ ' ' >"$tmp/members"
 	works show 0
 	while read -r member; do grep -q "^$member:" "$tmp/out"; done <"$tmp/members"
 }

@@ -273,7 +273,7 @@ loop_target() { echo "\\{\"backing_file\":\"$tmp/work/$1\",\"dev_size\":$2,\"nam
 	truncate -s 4M image
 	done_by add -t loop -f image -q 2 -r 1
 	done_by list -v
-	same "$(jq -r 'keys_unsorted | join(" ")' <<<"$out")" "dev_info params queues target"
+	same "$(command jq -r 'keys_unsorted | join(" ")' <<<"$out")" "dev_info params queues target"
 	same "$(jq -r '.dev_info | "\(.dev_id) \(.nr_hw_queues) \(.queue_depth) \(.max_io_buf_bytes) \(.state)"' <<<"$out")" "0 2 128 524288 1"
 	same "$(jq -r '.dev_info.ublksrv_pid' <<<"$out")" "$(pid_of 0)"
 	same "$(jq -r '.dev_info.flags' <<<"$out")" "$(($(ublk list -n 0 | grep flags | awk '{print $9}')))"

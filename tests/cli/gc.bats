@@ -19,7 +19,7 @@ items() { jq -r '.items[] | "\(.kind) \(.action) \(.what): \(.why)"' <<<"$out"; 
 	same "$out" ''
 	works add -t null
 	works gc --json
-	same "$(jq -c . <<<"$out")" '{"schema_version":1,"changed":false,"dry_run":false,"status":0,"error":null,"items":[]}'
+	same "$(command jq -c . <<<"$out")" '{"schema_version":1,"changed":false,"dry_run":false,"status":0,"error":null,"items":[]}'
 	same "$(listed length)" 1
 }
 

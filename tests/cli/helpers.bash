@@ -23,6 +23,7 @@ setup() {
 	cd "$tmp/work" || return
 	[[ -x $program ]] || { echo "no program at $program: build it, or set BUILD" >&2; return 1; }
 	"$program" --version >/dev/null # makes the machine
+	set +T # bats would note the stack before each command of each verb, too
 }
 
 teardown() {
@@ -59,6 +60,9 @@ remove_all() {
 	for pid in $(processes); do kill -9 "$pid"; done
 	return $status
 }
+
+# Starts in a seventh of the time. It sorts the members of an object; whoever minds says `command jq`.
+jq() { gojq "$@"; }
 
 # --- running it ---
 

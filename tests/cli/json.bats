@@ -49,7 +49,7 @@ runs() {
 		runs "$command" --json
 		same "$status$err" 0 "$command" || return
 		jq -se 'length > 0 and all(.schema_version == 1)' <<<"$out" >/dev/null || complain "$command" || return
-		same "$(jq -r 'keys_unsorted[0]' <<<"$out" | sort -u)" schema_version "$command" || return
+		same "$(command jq -r 'keys_unsorted[0]' <<<"$out" | sort -u)" schema_version "$command" || return
 	done
 }
 
@@ -60,7 +60,7 @@ changing='add set resize stop start recover upgrade del wait'
 	machine
 	for command in $changing; do
 		runs "$command" --json
-		same "$(jq -c '[keys_unsorted[:6], (.devices[0] | keys_unsorted)]' <<<"$out")" \
+		same "$(command jq -c '[keys_unsorted[:6], (.devices[0] | keys_unsorted)]' <<<"$out")" \
 			'[["schema_version","changed","dry_run","status","error","devices"],["id","device","name","action","changed","status","error"]]' \
 			"$command" || return
 	done

@@ -77,7 +77,7 @@ $dev (disk): stopped"
 	wait_until 10 telling removed
 	kill -INT "$monitor"
 	ended 0 "$monitor"
-	jq -e -s --arg dev "$root/dev/ublkb0" --argjson pid "$pid" '
+	command jq -e -s --arg dev "$root/dev/ublkb0" --argjson pid "$pid" '
 		(map(keys_unsorted | join(" ")) | unique == ["schema_version time event id device name state pid size"]) and
 		(map(.event) | .[:2] == ["present", "watching"] and (.[2:4] | sort) == ["handler-ended", "stopped"] and .[4:] == ["removed"]) and
 		(map(select(.id == 0 and .device == $dev and .name == "disk")) | length) == 4 and

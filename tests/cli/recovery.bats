@@ -70,7 +70,7 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	works recover 0
 	same "$(shown '"\(.target) \(.backing) \(.data_path) \(.data_path_by) \(.read_only) \(.threads | length)"')" \
 		"loop $PWD/image copy request true 2"
-	same "$(jq -c '.options' "$root/run/0.json")" '{"offset":"1M","direct-io":"off"}'
+	same "$(command jq -c '.options' "$root/run/0.json")" '{"offset":"1M","direct-io":"off"}'
 	jq -e '.cpus == "0" and .recovering == false' "$root/run/0.json"
 }
 @test "recover: a file that --create made" {

@@ -90,7 +90,7 @@ rows() { works stats --json "${@:2}"; jq -rc ".stats | $1" <<<"$out"; }
 	works stats -O --raw
 	same "$(head -n 1 "$tmp/out")" "$(tr '\n' ' ' <<<"$columns" | sed 's/ $//')"
 	works stats --output-all --json
-	same "$(jq -r '.stats[0] | keys_unsorted[]' <<<"$out")" "$(tr 'A-Z-' 'a-z_' <<<"$columns")"
+	same "$(command jq -r '.stats[0] | keys_unsorted[]' <<<"$out")" "$(tr 'A-Z-' 'a-z_' <<<"$columns")"
 }
 
 @test "stats: by id, path, name, and those that have no counters" {

@@ -5,6 +5,8 @@
 run_dir=/run/ublkctl
 
 ublkctl() { "$UBLKCTL" "$@"; }
+# Starts in a seventh of the time. It sorts the members of an object; whoever minds says `command jq`.
+jq() { gojq "$@"; }
 
 # --- what must and must not work ---
 
@@ -98,6 +100,8 @@ clean_up() {
 setup() {
 	deferred=() dev='' id='' pid=''
 	tmp=$BATS_TEST_TMPDIR below=$BATS_TEST_TMPDIR
+	# bats would note the stack before each command of each verb, too.
+	set +T
 }
 
 teardown() {

@@ -110,7 +110,7 @@ without_last_states() { tac "$tmp/expected" | awk '!(/ is / && n++ < 2)' | tac; 
 	wait_until 30 grep -q '"event":"removed"' "$tmp/log"
 	kill -INT "$monitor"
 	ended 0 "$monitor"
-	jq -e -s --arg dev "$dev" --argjson id "$id" --argjson pid "$pid" --argjson other "$other" '
+	command jq -e -s --arg dev "$dev" --argjson id "$id" --argjson pid "$pid" --argjson other "$other" '
 		(map(keys_unsorted | join(" ")) | unique == ["schema_version time event id device name state pid size"]) and
 		(map(.schema_version) | unique == [1]) and
 		(.[0] | .event == "present" and .id == $other and .state == "LIVE" and .pid > 1 and .size == 16777216) and
