@@ -1,12 +1,15 @@
 #!/usr/bin/env bats
+# bats file_tags=short
 # What is written is what is read back: large and small requests, deep and over two queues, whatever the data lies on.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
-# fio_verify OPTION...: two jobs, one a queue, each on its half of 24 MiB
+half=$(rounds 12) # MiB
+
+# fio_verify OPTION...: two jobs, one a queue, each on its half
 fio_verify() {
 	run_check fio --name=verify --filename="$dev" --direct=1 --ioengine=io_uring --iodepth=32 --numjobs=2 --thread \
-		--cpus_allowed=0,1 --cpus_allowed_policy=split --size=12m --offset_increment=12m --rw=randwrite \
+		--cpus_allowed=0,1 --cpus_allowed_policy=split --size="${half}m" --offset_increment="${half}m" --rw=randwrite \
 		--bssplit="$sizes" --verify=crc32c --verify_fatal=1 --group_reporting "$@"
 }
 
@@ -41,7 +44,7 @@ verify_twice() {
 	make_data ramdisk 64M
 	add_device "${target[@]}"
 	fio_verify
-	printf X | dd of="$dev" bs=1 seek=20000001 conv=notrunc status=none
+	printf X | dd of="$dev" bs=1 seek=$((half << 20 | 1)) conv=notrunc status=none
 	must_fail any fio_verify --verify_only
 }
 

@@ -141,7 +141,8 @@ collected() {
 }
 
 @test "kill -9 at random moments of add, recover, upgrade, resize and del: gc leaves no orphan and harms nobody" {
-	local i ids bystander bystander_pid operation moments=${UBLKCTL_TEST_MOMENTS:-40} removed=0
+	local i ids bystander bystander_pid operation moments removed=0
+	moments=$(rounds 40)
 	RANDOM=${UBLKCTL_TEST_SEED:-$$}
 	echo "# seed: ${UBLKCTL_TEST_SEED:-$$}"
 	mkfifo "$tmp/never"

@@ -69,6 +69,9 @@ wait_until() {
 	done
 }
 
+# rounds NUMBER: how often to do what is done again and again
+rounds() { echo $((($1 * ${UBLKCTL_TEST_ROUNDS:-100} + 99) / 100)); }
+
 same() {
 	if [[ $1 == "$2" ]]; then return 0; fi
 	printf '%s: "%s" is not "%s"\n' "${3-}" "$1" "$2" >&2

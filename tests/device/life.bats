@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
+# bats file_tags=short
 # From add to del: the path works at once, nothing is left, and each way to the end is clean.
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid, target ... are set by helpers
 load helpers
 
-@test "40 times add, read, del: the first read works, the node is gone at once, nothing is left" {
-	local i kinds=("-t null" "-t ramdisk --size 4M" "-t loop -f $tmp/image -q 2") kind
+@test "add, read, del, again and again: the first read works, the node is gone at once, nothing is left" {
+	local i kinds=("-t null" "-t ramdisk --size 4M" "-t loop -f $tmp/image -q 2") kind many
+	many=$(rounds 40)
 	truncate -s 4M "$tmp/image"
-	for ((i = 0; i < 40; i++)); do
+	for ((i = 0; i < many; i++)); do
 		read -ra kind <<<"${kinds[i % 3]}"
 		dev=$(ublkctl add "${kind[@]}")
 		[[ $dev =~ ^/dev/ublkb[0-9]+$ ]]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=short
 # Every data path over everything that it suits: what is written is what is read, holes are holes, a file system is well
 # (over tmpfs), and a handler that dies takes nobody with it (over all else). A device goes through all of it; run_check
 # says what failed. Batches differ in how requests come and go, so that they need no file in the page cache.

@@ -164,8 +164,8 @@ comes_back() {
 lives_again() { if [[ $1 == recover ]]; then within 30 ublkctl recover "$id"; else wait_until 30 served_by_another; fi; }
 
 # Of how many deaths under load a test is; the soak test goes on from there.
-many=${UBLKCTL_TEST_DEATHS:-8}
-few=$(((many + 3) / 4))
+many=$(rounds 8)
+few=$(rounds 2)
 
 # deaths HOW
 deaths() {
@@ -278,8 +278,9 @@ recovery_killed() {
 	add_device "${target[@]}" -q "$queues" --recovery reissue
 }
 
-@test "kill -9 of recover at 20 moments: recoverable or deletable" {
-	local i begun long recoverable=0 deleted=0 queues
+@test "kill -9 of recover at moments of all its time: recoverable or deletable" {
+	local i begun long recoverable=0 deleted=0 queues moments
+	moments=$(rounds 10)
 	for queues in 1 2; do
 		data loop
 		add_device "${target[@]}" -q "$queues" --recovery reissue
@@ -287,9 +288,9 @@ recovery_killed() {
 		begun=${EPOCHREALTIME/./}
 		recovered
 		long=$((${EPOCHREALTIME/./} - begun))
-		for ((i = 0; i < 10; i++)); do
+		for ((i = 0; i < moments; i++)); do
 			kill_handler
-			recovery_killed "$(printf '%d.%06d' $((long * i / 8 / 1000000)) $((long * i / 8 % 1000000)))"
+			recovery_killed "$(printf '%d.%06d' $((long * i * 5 / 4 / moments / 1000000)) $((long * i * 5 / 4 / moments % 1000000)))"
 		done
 		ublkctl del "$id"
 	done

@@ -26,7 +26,8 @@ upgrade() {
 
 # under_verify COUNT KIND OPTION...: so many upgrades under fio; what its slowest request has waited is told
 under_verify() {
-	local i count=$1
+	local i count
+	count=$(rounds "$1")
 	shift
 	data "$1"
 	add_device "${target[@]}" "${@:2}"
@@ -51,8 +52,8 @@ longest_wait() {
 	} END { printf "%.1f", most }' "$tmp/fio"
 }
 
-@test "loop: ten upgrades under fio verify" { under_verify 10 loop --recovery reissue; }
-@test "ramdisk: ten upgrades under fio verify" { under_verify 10 ramdisk --recovery reissue; }
+@test "loop: upgrades under fio verify" { under_verify 10 loop --recovery reissue; }
+@test "ramdisk: upgrades under fio verify" { under_verify 10 ramdisk --recovery reissue; }
 @test "loop, two queues with two threads each: upgrades under fio verify" {
 	if quiesces; then
 		under_verify 5 loop --recovery reissue -q 2 --threads 2
@@ -103,8 +104,9 @@ longest_wait() {
 	done
 }
 
-@test "ext4 and a running tar: ten upgrades, and the tree is the same" {
-	local i tar kind
+@test "ext4 and a running tar: upgrades, and the tree is the same" {
+	local i tar kind many
+	many=$(rounds 10)
 	for kind in loop ramdisk; do
 		data "$kind"
 		add_device "${target[@]}" --recovery reissue
@@ -118,7 +120,7 @@ longest_wait() {
 		done 2>"$tmp/tar" 3>&- &
 		tar=$!
 		defer touch "$tmp/enough"
-		for ((i = 0; i < 10; i++)); do
+		for ((i = 0; i < many; i++)); do
 			upgrade
 			sleep 0.3
 			alive "$tar"
@@ -138,15 +140,16 @@ longest_wait() {
 }
 
 @test "an upgrade that is interrupted or killed: served, or to be recovered" {
-	local i upgrade killed=0 signal
+	local i upgrade killed=0 signal moments
+	moments=$(rounds 8)
 	data loop
 	add_device "${target[@]}" --recovery reissue
 	verifying
 	for signal in INT KILL; do
-		for ((i = 0; i < 8; i++)); do
+		for ((i = 0; i < moments; i++)); do
 			"$UBLKCTL" upgrade "$id" >"$tmp/out" 2>&1 3>&- &
 			upgrade=$!
-			sleep "0.0$i"
+			sleep "0.0$((i * 8 / moments))"
 			kill -"$signal" "$upgrade" 2>/dev/null || true
 			wait "$upgrade" || killed=$((killed + 1))
 			if [[ $signal == KILL ]]; then
@@ -158,7 +161,7 @@ longest_wait() {
 		done
 	done
 	verified
-	echo "# $killed of 16 did not end well"
+	echo "# $killed of $((2 * moments)) did not end well"
 }
 recovered_or_served() {
 	local output
