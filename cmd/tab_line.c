@@ -323,8 +323,12 @@ static int parse_fields(struct parser *p)
 
 static struct tab_line *append(struct tab *tab)
 {
-	struct tab_line *more = realloc(tab->lines, (tab->nr_lines + 1) * sizeof(*more));
+	const size_t count = tab->nr_lines;
+	struct tab_line *more = tab->lines;
 
+	/* There is room for a power of two. */
+	if ((count & (count - 1)) == 0)
+		more = realloc(more, (count ? 2 * count : 1) * sizeof(*more));
 	if (!more)
 		return NULL;
 	tab->lines = more;
