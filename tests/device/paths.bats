@@ -81,6 +81,25 @@ nothing() {
 @test "user-copy, null: writes, holes, zeroes, death" { over nothing user-copy null null-any; }
 @test "batch-user-copy, null: writes, holes, zeroes, death" { over nothing batch-user-copy null null-any; }
 
+# tmpfs takes the pages that it has room for, and says how many bytes they were. One request, and room for 3 of its 16
+# pages: of more than one, another would find no room at all, and its error would hide what became of this one.
+@test "a write for a part of which there is no room is an error, on every path" {
+	local path small=$tmp/small
+	mkdir "$small"
+	mount -t tmpfs -o size=256K none "$small"
+	defer umount "$small"
+	for path in copy map user-copy zero-copy auto-reg batch-copy batch-user-copy batch-auto-reg; do
+		if ! driver_has "$path"; then continue; fi
+		printf 'path %s:\n' "$path"
+		rm -f "$small/image"
+		truncate -s 1M "$small/image"
+		add_device -t loop -f "$small/image" --data-path "$path"
+		run_check client fill "$dev" A:0:249856
+		told 'No space left on device' fill "$dev" B:524288:65536
+		within 60 ublkctl del "$id"
+	done
+}
+
 @test "a path that does not suit the target is refused" {
 	local kind path suits
 	for kind in tmpfs ext4-direct ramdisk null; do
