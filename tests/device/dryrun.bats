@@ -58,7 +58,7 @@ only_keeper() { (($(processes | wc -l) == 1)); }
 	dry "$dev: would be upgraded" upgrade "$id"
 	dry "$dev: would be stopped" stop "$id"
 	dry "$dev: would be deleted" del "$id"
-	dry "$dev: would be set: --cpus 0" set --cpus 0 "$id"
+	dry "$dev: would be set: --cpus 1" set --cpus 1 "$id"
 	ublkctl stop "$id"
 	wait_until 30 only_keeper
 	dry "$dev: would be started" start "$id"

@@ -161,6 +161,7 @@ seldom() {
 	(($(woken "$1") - before <= 12))
 }
 
+# bats test_tags=long
 @test "at rest it sleeps, and with a dead device it looks once a second, as wait does" {
 	add_device -t null
 	monitoring
@@ -212,6 +213,7 @@ dies() {
 	waited
 }
 
+# bats test_tags=long
 @test "wait: the time is over" {
 	add_device -t ramdisk --size 16M --name disk
 	refused 9 "after 1 s device $id is LIVE, not QUIESCED" ublkctl wait --state quiesced --timeout 1 disk
@@ -228,6 +230,7 @@ dies() {
 	waited
 }
 
+# bats test_tags=long
 @test "wait: twenty at once" {
 	local i pids=()
 	for ((i = 0; i < 20; i++)); do

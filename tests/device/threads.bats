@@ -72,6 +72,7 @@ policies() {
 }
 
 # Buffers are given back while requests come and go: no data may be lost with them.
+# bats test_tags=long
 @test "buffers are given back between requests, again and again" {
 	truncate -s 16M "$tmp/image"
 	add_device -t loop -f "$tmp/image" --data-path copy

@@ -50,6 +50,6 @@ build_machine() {
 		"mem=${memory}M" "ncpus=$cpus" seccomp=auto uml_dir=/run/ umid=guest noreboot panic=-1
 		root=root rootfstype=hostfs "rootflags=$scratch/root" ro init=/run/init
 		con=null con0=null,fd:6 ssl=null ssl1=null,fd:3 ssl2=null,fd:4 ssl3=null,fd:5
-		console=tty0 ignore_loglevel printk.devkmsg=on rcupdate.rcu_cpu_stall_timeout=60)
+		console=tty0 ignore_loglevel printk.devkmsg=on rcupdate.rcu_cpu_stall_timeout=60 ${isolated:+"$isolated"})
 	if [[ -n $shell ]]; then machine+=(con1=fd:0,fd:1); fi
 }

@@ -112,6 +112,7 @@ build_machine() {
 		kernel_options+=' systemd.unit=vm.target systemd.show_status=0 systemd.journald.forward_to_kmsg=1'
 		kernel_options+=' systemd.journald.max_level_kmsg=info'
 	fi
+	kernel_options+=${isolated:+ $isolated}
 	machine=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -smp "$cpus${numa:+,sockets=$cpus}" -m "$memory" -machine pc
 		-chardev "file,id=log,path=$scratch/console.log" -serial chardev:log -device virtio-serial-pci
 		-kernel "$kernel_dir/vmlinuz"
