@@ -53,7 +53,6 @@ still() {
 	verified
 }
 
-# bats test_tags=long
 @test "a handler that stands still and has nothing to do: stop, start and del say who it is" {
 	add_device -t ramdisk --size 16M --recovery queue
 	kill -STOP "$pid"

@@ -104,7 +104,6 @@ longest_wait() {
 	done
 }
 
-# bats test_tags=long
 @test "ext4 and a running tar: upgrades, and the tree is the same" {
 	local i tar kind many
 	many=$(rounds 10)
