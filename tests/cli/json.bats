@@ -180,13 +180,13 @@ ublkctl: del: device 7 does not exist; 'ublkctl list' shows those that do"
 	same "$(jq -c '[.changed, .devices[0].action, .devices[0].name]' "$tmp/json")" '[true,"made","x"]'
 	kill -9 "$pid"
 	wait_until 10 state_is QUIESCED 0
-	"$program" recover x --foreground --json >"$tmp/json" 2>"$tmp/log" </dev/null 3>&- &
+	"$program" recover x --foreground --json >"$tmp/recovered" 2>"$tmp/log" </dev/null 3>&- &
 	pid=$!
-	wait_until 10 test -s "$tmp/json"
-	same "$(jq -c '[.changed, .devices[0].action, .devices[0].name]' "$tmp/json")" '[true,"recovered","x"]'
+	wait_until 10 test -s "$tmp/recovered"
+	same "$(jq -c '[.changed, .devices[0].action, .devices[0].name]' "$tmp/recovered")" '[true,"recovered","x"]'
 	kill "$pid"
 	wait "$pid"
-	same "$(jq -s length "$tmp/json")" 1
+	same "$(jq -s length "$tmp/recovered")" 1
 }
 
 @test "no command writes an escape sequence, or asks anything" {
