@@ -3,6 +3,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154  # dev, id, pid, tmp are set by helpers
 # bats file_tags=plain
 load helpers
+load paths
 
 # Anonymous memory: a mapped file's pages, the data, are no cost of the handler's.
 small() { (($(awk '/^Anonymous/ {print $2}' "/proc/$pid/smaps_rollup") < 1024)); }

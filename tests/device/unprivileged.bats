@@ -114,8 +114,10 @@ $his $bob 1 none"
 }
 
 @test "without the rules: add says so in bounded time, and root deletes what is left" {
+	udevadm settle
 	mv "$rules" "$tmp/rules"
 	udevadm control --reload
+	udevadm settle
 	defer sh -c "mv $tmp/rules $rules; udevadm control --reload"
 	refused 4 'udev has not given you /dev/ublkc0 within 1000 ms (Permission denied): ublkctl'\''s udev rules are not installed' \
 		as $alice ublkctl --timeout 1 add -t null --unprivileged
