@@ -153,6 +153,8 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	bystander=$!
 	defer kill "$bystander"
 	edit ".keeper.pid = $bystander"
+	# It sees that it is out of office.
+	wait_until 10 exited "$keeper"
 	refused 1 "recover: the memory of device 0 is gone with the process that kept it ($bystander); delete the device" recover 0
 	alive "$bystander"
 	kill -9 "$keeper" 2>/dev/null || true
