@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,8 @@
 #include "add.h"
 #include "cleanup.h"
 #include "ctrl.h"
+#include "lifecycle.h"
 #include "lock.h"
-#include "manage.h"
 #include "name.h"
 #include "outcome.h"
 #include "present.h"
@@ -162,13 +163,13 @@ void add_init(struct add *add)
 				   .threads = UC_DEFAULT_THREADS,
 				   .depth = UC_DEFAULT_DEPTH,
 				   .max_io_size = UC_DEFAULT_MAX_IO_SIZE}},
-		.lock_fd = -1,
+		.locks = UC_LOCKS_NONE,
 	};
 }
 
 void add_free(struct add *add)
 {
-	uc_cleanup_close(&add->lock_fd);
+	uc_locks_release(&add->locks);
 	serve_free(&add->serve);
 	free(add->name);
 }
@@ -215,8 +216,6 @@ static int print_added(void *ctx, const struct uc_added *added)
 {
 	struct add *add = ctx;
 
-	uc_cleanup_close(&add->lock_fd);
-	add->lock_fd = -1;
 	return print(add, added, OUTCOME_CHANGED);
 }
 
@@ -224,7 +223,7 @@ static int make_background(const struct uc_host *host, struct add *add,
 			   const struct uc_target *target, add_tell *tell, struct uc_error *err)
 {
 	struct uc_added added;
-	int ret = uc_add(host, &add->serve.spec, target, add->lock_fd, &added, err);
+	int ret = uc_add(host, &add->serve.spec, target, &add->locks, &added, err);
 
 	if (ret < 0)
 		return ret;
@@ -234,7 +233,9 @@ static int make_background(const struct uc_host *host, struct add *add,
 		return 0;
 	/* A device whose name nobody got to know is a device left behind. */
 	if (!host->dry_run)
-		(void)uc_del(host, added.info.dev_id, true, NULL);
+		(void)uc_del(host,
+			     &(struct uc_ref){added.info.dev_id, true, added.info.ublksrv_flags},
+			     true, NULL);
 	return -EIO;
 }
 
@@ -243,17 +244,35 @@ static int cannot_print(struct uc_error *err)
 	return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 }
 
+/* Whoever interrupts us from now on is heard when the device is made, and what open() has made
+ * goes. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err)
 {
 	const struct uc_target_type *type = add->serve.type;
 	const struct uc_spec *spec = &add->serve.spec;
 	struct uc_target *target = NULL;
-	int ret = type->open(add->serve.config, spec, &target, err);
+	int ret;
 
+	if (type->undo)
+		block_signals();
+	/* A path that nobody reads is to take the device away again, and not us. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	ret = type->open(add->serve.config, spec, &target, err);
 	if (ret < 0)
 		return ret;
 	if (spec->foreground && !host->dry_run)
-		ret = uc_add_foreground(host, spec, target, tell, add, err);
+		ret = uc_add_foreground(host, spec, target, &add->locks, tell, add, err);
 	else
 		ret = make_background(host, add, target, tell, err);
 	if (add->unheard)
@@ -277,7 +296,7 @@ static int look_for_it(const struct uc_host *host, struct add *add, struct uc_er
 	if (!serve->spec.name && !serve->backing)
 		return uc_fail(err, UC_USAGE, EINVAL,
 			       "--if-absent: nothing says which device is meant; add --name NAME");
-	ret = uc_lock_names(host, &add->lock_fd, err);
+	ret = uc_lock_names(host, &add->locks.names_fd, err);
 	if (ret == 0)
 		ret = present_find(host, serve, add->if_absent, &device, err);
 	if (ret == -ENODEV)

@@ -2,7 +2,7 @@
 #ifndef CMD_ADD_H
 #define CMD_ADD_H
 
-#include "manage.h"
+#include "lifecycle.h"
 #include "outcome.h"
 #include "serve.h"
 
@@ -12,8 +12,8 @@ struct add {
 	struct outcome outcome;
 	bool if_absent;
 	char *name;
-	int lock_fd;  /* -1: nobody else is in the way */
-	bool unheard; /* the path could not be printed */
+	struct uc_locks locks; /* names_fd, if nobody else may be in the way */
+	bool unheard;          /* the path could not be printed */
 };
 
 /* As if nothing was said. To be freed with add_free(). */
@@ -23,7 +23,7 @@ void add_free(struct add *add);
 /* Told when the device is usable: ctx is the struct add. Negative: nobody is left to hear of it. */
 typedef int add_tell(void *ctx, const struct uc_added *added);
 
-/* Makes the device, and with spec.foreground serves it. lock_fd is not left to the handler. */
+/* Makes the device, and with spec.foreground serves it; nothing is locked afterwards. */
 int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err);
 
 #endif

@@ -2,24 +2,25 @@
 #ifndef CMD_AGAIN_H
 #define CMD_AGAIN_H
 
-#include "manage.h"
+#include "lifecycle.h"
 #include "serve.h"
 
-/*
- * A device that has no handler gets one: in the background, or in this process, which then serves
- * it. ready(ctx, added) is called in the latter case only; see uc_add_foreground().
+/* A device that has no server gets one: in the background, or in this process, which serves then.
  */
-typedef int again_ready(void *ctx, const struct uc_added *added);
+struct again {
+	/* What is said anew, and zero otherwise; the target is that of the record but for
+	 * serve->type. */
+	const struct serve *serve;
+	uc_ready *ready; /* in the foreground */
+	void *ctx;
+};
 
-/*
- * One that has lost its handler. *serve has what is said anew, and is zero otherwise; what is
- * behind the device is taken from its record unless serve->type is set.
- */
-int again_recover(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
-		  again_ready *ready, void *ctx, struct uc_error *err);
+/* One that has lost its server. */
+int again_recover(const struct uc_host *host, const struct again *again, const struct uc_ref *ref,
+		  struct uc_error *err);
 
-/* One that was stopped, as uc_start_find() has found it. */
-int again_start(const struct uc_host *host, const struct uc_device *d, bool foreground,
-		again_ready *ready, void *ctx, struct uc_error *err);
+/* One that was stopped. */
+int again_start(const struct uc_host *host, const struct again *again, const struct uc_ref *ref,
+		struct uc_error *err);
 
 #endif

@@ -29,6 +29,8 @@ int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_
 	b->config = calloc(1, b->type->config_size);
 	if (!b->config)
 		return uc_fail_errno(err, ENOMEM, "options");
+	if (b->type->expect)
+		b->type->expect(b->config, &r->identity);
 	return uc_target_restore(b->type, b->config, r->backing, r->options, err);
 }
 
@@ -70,7 +72,8 @@ int behind_open(const struct uc_target_type *type, const void *config, const str
 	return ret;
 }
 
-/* It keeps others from the file as long as it lives, so it is looked at through the keeper's. */
+/* The old supervisor's file, which no path can lead away from; it keeps it, too, for the next one.
+ */
 static void share_kept(const struct uc_record *r, const struct uc_target_type *type, void *config)
 {
 	const int fd = r->keeper.fd < 0
@@ -81,22 +84,22 @@ static void share_kept(const struct uc_record *r, const struct uc_target_type *t
 		type->adopt(config, fd);
 }
 
-/* The old keeper gives up what the new handler needs. */
-int behind_take_kept(const struct uc_host *host, const struct uc_device *d,
+int behind_take_kept(const struct uc_host *host, const struct uc_device *d, bool same,
 		     const struct uc_target_type *type, void *config, struct uc_error *err)
 {
 	static const struct uc_record none;
 	const struct uc_record *record = d->record_state == UC_RECORD_OK ? &d->record : &none;
 	int fd = -1;
-	/* Only what has no backing is lost with who keeps it. */
-	const bool memory = type->adopt && !type->backing;
 	int ret = 0;
 
-	if (memory || !host->dry_run)
-		ret = uc_keeper_take(record, memory, &fd, err);
-	else if (d->record_state == UC_RECORD_OK)
+	/* Only what has no backing is lost with who keeps it. */
+	if (type->adopt && !type->backing)
+		ret = uc_keeper_take(record, &fd, err);
+	else if (same)
 		share_kept(record, type, config);
-	if (ret == 0 && memory)
+	else if (!host->dry_run)
+		uc_keeper_end(&record->keeper);
+	if (ret == 0 && fd >= 0)
 		type->adopt(config, fd);
 	return ret;
 }

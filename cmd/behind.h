@@ -21,10 +21,11 @@ int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_
 int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_error *err);
 
 /*
- * What the old keeper has and a new handler needs; else the keeper is ended, but not in a dry run.
- * See keeper.h.
+ * What the old supervisor has open, and a new server is to have, too. The supervisor stays until
+ * there is another; only if something else is to be behind the device (not `same`) it is ended, but
+ * not in a dry run: it might hold on to just that.
  */
-int behind_take_kept(const struct uc_host *host, const struct uc_device *d,
+int behind_take_kept(const struct uc_host *host, const struct uc_device *d, bool same,
 		     const struct uc_target_type *type, void *config, struct uc_error *err);
 
 /* Opens the target, and is patient with a handler that was just killed and has the backing yet. */

@@ -12,7 +12,7 @@
 
 #include "cleanup.h"
 #include "compat.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "select.h"
 #include "size.h"
 
@@ -77,10 +77,10 @@ struct list {
 	bool verbose;
 };
 
-static int list_one(void *ctx, uint32_t id, struct uc_error *err)
+static int list_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	const struct list *list = ctx;
-	const int ret = compat_print(list->selection.host, id, list->verbose, err);
+	const int ret = compat_print(list->selection.host, ref->id, list->verbose, err);
 
 	/* Gone since we listed it. */
 	return !list->named && uc_device_is_out_of_sight(list->selection.host, ret) ? 0 : ret;
@@ -101,7 +101,7 @@ static int run_list(const struct uc_host *host, int argc, char **argv, struct uc
 				 : select_all(&list.selection, err);
 	if (ret == 0)
 		ret = select_each(&list.selection, &outcome, list_one, &list, err);
-	free(list.selection.ids);
+	select_free(&list.selection);
 	return ret;
 }
 
@@ -118,22 +118,22 @@ static int tell(const struct uc_host *host, int fd)
 	uc_auto_file FILE *in = fdopen(fd, "re");
 	struct uc_error err = {0};
 	char line[256];
-	uint32_t id = 0;
+	struct uc_ref ref;
 	int ret;
 
 	/* Nothing comes if `add` has failed, and has said so. */
 	if (!in || !fgets(line, sizeof(line), in))
 		return 0;
 	line[strcspn(line, "\n")] = '\0';
-	ret = uc_device_parse(host, line, &id, &err);
+	ret = uc_device_parse(host, line, &ref, &err);
 	if (ret == 0)
-		ret = compat_print(host, id, false, &err);
+		ret = compat_print(host, ref.id, false, &err);
 	if (ret == 0 && fflush(stdout) == 0)
 		return 0;
 	if (ret == 0)
 		(void)uc_fail(&err, UC_FAILED, EIO, "cannot write to standard output");
 	print_failure(&as, &err);
-	(void)uc_del(host, id, true, NULL);
+	(void)uc_del(host, &ref, true, NULL);
 	return exit_status(&err);
 }
 

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "select.h"
+#include "serve.h"
 
 enum { OPT_ID = 2, OPT_FILE, OPT_ALL, OPT_FORCE, OPT_LAZY };
 
@@ -58,10 +59,10 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
-static int delete_one(void *ctx, uint32_t id, struct uc_error *err)
+static int delete_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	const struct del *del = ctx;
-	int ret = (del->lazy ? uc_del_lazy : uc_del)(del->selection.host, id, del->force, err);
+	int ret = (del->lazy ? uc_del_lazy : uc_del)(del->selection.host, ref, del->force, err);
 
 	/* Gone since we listed them: that is what --all wants. */
 	return ret == -ENODEV && del->all ? OUTCOME_ABSENT : ret;
@@ -79,13 +80,17 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 		.ctx = &del,
 		.outcome = &del.outcome,
 	};
-	int ret = options_parse(&parser, argc, argv, err);
+	/* What the caller has open may be the device itself. */
+	int ret = close_inherited(err);
+
+	if (ret == 0)
+		ret = options_parse(&parser, argc, argv, err);
 
 	if (ret == 0)
 		ret = select_check(&del.selection, del.all, err);
 	if (ret == 0)
-		ret = select_each(&del.selection, &del.outcome, delete_one, &del, err);
-	free(del.selection.ids);
+		ret = select_each_at_once(&del.selection, &del.outcome, delete_one, &del, err);
+	select_free(&del.selection);
 	return outcome_end(&del.outcome, ret, err);
 }
 

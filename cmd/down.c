@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "manage.h"
+#include "lifecycle.h"
 #include "name.h"
 #include "plan.h"
 
@@ -42,13 +42,15 @@ static int down_one(void *ctx, const struct uc_host *host, struct tab_line *line
 {
 	const struct down *down = ctx;
 	struct uc_device d = {0};
+	struct uc_ref ref;
 	int ret = uc_name_find(host, line->name, &d, err);
 
 	if (ret == 0) {
 		step->act = ACT_DEL;
 		snprintf(step->device, sizeof(step->device), "%s", d.node);
 		snprintf(step->why, sizeof(step->why), "it is there");
-		ret = uc_del(host, d.info.dev_id, down->force, err);
+		ref = uc_device_ref_of(&d);
+		ret = uc_del(host, &ref, down->force, err);
 	} else if (ret == -ENODEV) {
 		snprintf(step->why, sizeof(step->why), "it is not there");
 	}

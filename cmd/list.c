@@ -83,10 +83,18 @@ static void get_pid(const void *row, struct value *value)
 		value_number(value, (uint64_t)pid);
 }
 
+/* As losetup has it: what is behind the device is not what has its name now. */
 static void get_backing(const void *row, struct value *value)
 {
-	if (device_of(row)->record_state == UC_RECORD_OK && device_of(row)->record.backing[0])
-		value_text(value, device_of(row)->record.backing);
+	const struct uc_device *d = device_of(row);
+	const struct uc_record *r = &d->record;
+	char text[UC_BACKING_MAX + 16];
+
+	if (d->record_state != UC_RECORD_OK || !r->backing[0])
+		return;
+	snprintf(text, sizeof(text), "%s%s", r->backing,
+		 uc_device_has_lost_path(d) ? " (deleted)" : "");
+	value_text(value, text);
 }
 
 static void get_path(const void *row, struct value *value)
@@ -268,7 +276,7 @@ static int list_run(const struct uc_host *host, int argc, const char **argv, str
 
 	if (ret == 0)
 		ret = list_devices(host, &list, err);
-	free(list.selection.ids);
+	select_free(&list.selection);
 	return ret;
 }
 

@@ -295,7 +295,7 @@ static int monitor_run(const struct uc_host *host, int argc, const char **argv,
 	if (ret == 0)
 		ret = watch(host, &m, err);
 	uc_cleanup_close(&m.signal_fd);
-	free(m.selection.ids);
+	select_free(&m.selection);
 	return ret;
 }
 

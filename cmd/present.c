@@ -92,11 +92,12 @@ static int compare_target(const struct difference *x, const struct serve *serve)
 	const struct uc_record *r = &x->device->record;
 	uc_auto_json struct json_object *options = json_tokener_parse(r->options);
 	const char *backing = serve->backing ? serve->backing : "";
+	const struct uc_identity identity = uc_identity_of_path(backing);
 	int ret = 0;
 
 	if (strcmp(r->target, serve->type->name) != 0)
 		ret = differ(x, "--target", r->target, serve->type->name);
-	else if (strcmp(r->backing, backing) != 0)
+	else if (*backing ? !uc_device_has_backing(x->device, backing, &identity) : *r->backing)
 		ret = differ(x, "backing", r->backing, backing);
 	if (ret == 0)
 		ret = compare_options(x, serve->target_options, options, false, NULL);

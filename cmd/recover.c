@@ -8,7 +8,7 @@
 #include "again.h"
 #include "behind.h"
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
 #include "serve.h"
@@ -89,60 +89,70 @@ static int configure(const struct serve *serve, const struct uc_device *d,
 /* What the device has had behind it is to be there again. */
 static bool is_behind(const struct serve *serve, const struct uc_device *d)
 {
-	return !serve->type || (serve->backing && d->record_state == UC_RECORD_OK &&
-				strcmp(serve->backing, d->record.backing) == 0);
+	struct uc_identity identity;
+
+	if (!serve->type)
+		return true;
+	if (!serve->backing)
+		return false;
+	identity = uc_identity_of_path(serve->backing);
+	return uc_device_has_backing(d, serve->backing, &identity);
 }
 
-int again_recover(const struct uc_host *host, const struct serve *serve, const struct uc_device *d,
-		  again_ready *ready, void *ctx, struct uc_error *err)
+static int open_behind(void *ctx, const struct uc_host *host, const struct uc_device *d,
+		       struct uc_spec *spec, struct uc_target **ret_target, struct uc_error *err)
 {
-	const uint64_t cookie = d->info.ublksrv_flags;
+	const struct serve *serve = ((const struct again *)ctx)->serve;
 	auto_behind struct behind behind = {.fd = -1};
-	struct uc_spec spec = serve->spec;
-	struct uc_target *target = NULL;
-	struct uc_added added;
+	int ret = serve_check(spec, err);
 	void *config;
-	int ret;
 
-	spec.dry_run = host->dry_run;
-	if (!serve->type)
-		spec.target_options = NULL;
-	uc_recover_spec(d, &spec);
-	ret = serve_check(&spec, err);
 	if (ret == 0)
 		ret = configure(serve, d, &behind, err);
 	if (ret)
 		return ret;
 	config = behind.config ? behind.config : serve->config;
-	if (!host->dry_run || is_behind(serve, d))
-		ret = behind_take_kept(host, d, behind.type, config, err);
-	if (ret == 0)
-		ret = behind_open(behind.type, config, &spec, &target, err);
-	if (ret < 0 || !target)
-		return ret;
-	ret = spec.foreground && !host->dry_run
-		      ? uc_recover_foreground(host, cookie, &spec, target, ready, ctx, err)
-		      : uc_recover(host, cookie, &spec, target, &added, err);
-	target->ops->close(target);
-	return ret;
+	ret = behind_take_kept(host, d, is_behind(serve, d), behind.type, config, err);
+	return ret < 0 ? ret : behind_open(behind.type, config, spec, ret_target, err);
 }
 
-static int recover_one(void *ctx, uint32_t id, struct uc_error *err)
+static int tell_again(void *ctx, const struct uc_added *added)
+{
+	const struct again *again = ctx;
+
+	return again->ready(again->ctx, added);
+}
+
+int again_recover(const struct uc_host *host, const struct again *again, const struct uc_ref *ref,
+		  struct uc_error *err)
+{
+	struct uc_spec spec = again->serve->spec;
+	const struct uc_restore restore = {.spec = &spec,
+					   .open = open_behind,
+					   .ready = tell_again,
+					   .ctx = (void *)(uintptr_t)again};
+	struct uc_added added;
+
+	if (!again->serve->type)
+		spec.target_options = NULL;
+	return uc_recover(host, ref, &restore, &added, err);
+}
+
+static int recover_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	struct recover *r = ctx;
 	const struct uc_host *host = r->selection.host;
+	const struct again again = {.serve = &r->serve, .ready = tell_ready, .ctx = r};
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	struct uc_device device = {0};
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
-	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (r->all && (ret == -ENODEV || (ret == 0 && is_left_out(r, &device))))
-		return OUTCOME_ABSENT;
-	/* Until then the old handler holds on to its backing. */
-	if (ret == 0)
-		ret = uc_recover_await(host, ctrl, id, &device.info, err);
-	return ret < 0 ? ret : again_recover(host, &r->serve, &device, tell_ready, r, err);
+	if (ret == 0 && r->all) {
+		ret = uc_device_get(host, ctrl, ref->id, &device, err);
+		if (ret == -ENODEV || (ret == 0 && is_left_out(r, &device)))
+			return OUTCOME_ABSENT;
+	}
+	return ret < 0 ? ret : again_recover(host, &again, ref, err);
 }
 
 static int check_one(const struct recover *r, struct uc_error *err)
@@ -174,7 +184,7 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 		ret = select_check(&recover.selection, recover.all, err);
 	if (ret == 0)
 		ret = select_each(&recover.selection, &recover.outcome, recover_one, &recover, err);
-	free(recover.selection.ids);
+	select_free(&recover.selection);
 	serve_free(&recover.serve);
 	return outcome_end(&recover.outcome, ret, err);
 }

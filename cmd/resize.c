@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "behind.h"
-#include "cleanup.h"
 #include "cmd.h"
-#include "inuse.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "select.h"
 #include "size.h"
 
@@ -58,102 +55,57 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	}
 }
 
-static int check_room(const struct behind *b, uint64_t size, struct uc_error *err)
+static uint64_t room_now(void *ctx)
 {
-	return b->type->check_room ? b->type->check_room(b->config, b->fd, size, err) : 0;
+	const struct behind *b = ctx;
+
+	return b->type->room(b->config, b->fd);
 }
 
-static int make_room(const struct behind *b, uint64_t size, struct uc_error *err)
+static int check_room(void *ctx, uint64_t size, struct uc_error *err)
 {
-	return b->type->make_room ? b->type->make_room(b->config, b->fd, size, err) : 0;
+	const struct behind *b = ctx;
+
+	return b->type->check_room(b->config, b->fd, size, err);
 }
 
-static int grow(const struct uc_host *host, const struct uc_device *d, const struct behind *b,
-		uint64_t room, uint64_t size, struct uc_error *err)
+static int make_room(void *ctx, uint64_t size, struct uc_error *err)
 {
-	int ret = size > room ? check_room(b, size, err) : 0;
+	const struct behind *b = ctx;
 
-	if (ret < 0 || host->dry_run)
-		return ret;
-	if (size > room)
-		ret = make_room(b, size, err);
-	return ret < 0 ? ret : uc_resize(host, d, size, err);
+	return b->type->make_room(b->config, b->fd, size, err);
 }
 
-/* The device first: no request may be behind the end of what it lies on. */
-static int shrink(const struct uc_host *host, const struct uc_device *d, const struct behind *b,
-		  uint64_t room, uint64_t size, struct uc_error *err)
+static int find_room(void *ctx, const struct uc_device *d, struct uc_room *ret_room,
+		     struct uc_error *err)
 {
-	/* A file that goes on behind the device's end is not ours to cut. */
-	const bool cut = room / d->logical_bs * d->logical_bs == d->size;
-	int ret = uc_inuse_check(host, d, err);
+	struct behind *b = ctx;
+	int ret = behind_find(d, b, err);
 
-	if (ret == 0 && cut)
-		ret = check_room(b, size, err);
-	if (ret < 0 || host->dry_run)
-		return ret;
-	ret = uc_resize(host, d, size, err);
-	return ret == 0 && cut ? make_room(b, size, err) : ret;
-}
-
-/* So that the next handler finds the device as it is now. */
-static int note_size(const struct uc_host *host, const struct uc_device *d, const struct behind *b,
-		     uint64_t size, struct uc_error *err)
-{
-	uc_auto_json struct json_object *options = json_tokener_parse(d->record.options);
-	struct uc_record record = d->record;
-	char text[32];
-
-	snprintf(text, sizeof(text), "%" PRIu64, size);
-	json_object_object_add(options, b->type->size_option, json_object_new_string(text));
-	snprintf(record.options, sizeof(record.options), "%s",
-		 json_object_to_json_string_ext(options, JSON_C_TO_STRING_PLAIN));
-	return uc_record_write(host, &record, err);
-}
-
-static int resize_behind(struct resize *r, const struct uc_device *d, const struct behind *b,
-			 struct uc_error *err)
-{
-	const struct uc_host *host = r->selection.host;
-	/* Without limit there is nothing to follow. */
-	const uint64_t room = b->type->room ? b->type->room(b->config, b->fd) : d->size;
-	const uint64_t size = r->size ? r->size : room / d->logical_bs * d->logical_bs;
-	int ret = uc_resize_check(d, size, err);
-
+	if (ret == 0)
+		ret = behind_take_file(d, b, err);
 	if (ret < 0)
 		return ret;
-	outcome_detail(&r->outcome, "%" PRIu64 " bytes", size);
-	if (size == d->size)
-		return OUTCOME_KEPT;
-	if (size < d->size && !r->force)
-		return uc_fail(err, UC_USAGE, EINVAL,
-			       "%" PRIu64 " bytes are less than the %" PRIu64
-			       " that device %u has; "
-			       "use --force if what is behind the new end may be lost",
-			       size, d->size, d->info.dev_id);
-	ret = size > d->size ? grow(host, d, b, room, size, err)
-			     : shrink(host, d, b, room, size, err);
-	return ret < 0 || host->dry_run ? ret : note_size(host, d, b, size, err);
+	*ret_room = (struct uc_room){
+		.now = b->type->room ? room_now : NULL,
+		.check = b->type->check_room ? check_room : NULL,
+		.make = b->type->make_room ? make_room : NULL,
+		.option = b->type->size_option,
+		.ctx = b,
+	};
+	return 0;
 }
 
-static int resize_one(void *ctx, uint32_t id, struct uc_error *err)
+static int resize_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	struct resize *r = ctx;
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	auto_behind struct behind behind = {.fd = -1};
-	struct uc_device device = {0};
-	int ret = uc_ctrl_open(r->selection.host, &ctrl, err);
+	struct uc_resize how = {
+		.size = r->size, .force = r->force, .find = find_room, .ctx = &behind};
+	int ret = uc_resize(r->selection.host, ref, &how, err);
 
-	if (ret == 0)
-		ret = uc_device_get(r->selection.host, ctrl, id, &device, err);
-	/* What no size can mend, before anything is asked of the handler. */
-	if (ret == 0)
-		ret = uc_resize_check(&device, r->size ? r->size : device.size, err);
-	if (ret == 0)
-		ret = behind_find(&device, &behind, err);
-	if (ret == 0)
-		ret = behind_take_file(&device, &behind, err);
-	return ret ? ret : resize_behind(r, &device, &behind, err);
+	outcome_detail(&r->outcome, "%" PRIu64 " bytes", how.size);
+	return ret;
 }
 
 static int resize_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
@@ -175,7 +127,7 @@ static int resize_run(const struct uc_host *host, int argc, const char **argv, s
 		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
 	if (ret == 0)
 		ret = select_each(&resize.selection, &resize.outcome, resize_one, &resize, err);
-	free(resize.selection.ids);
+	select_free(&resize.selection);
 	return outcome_end(&resize.outcome, ret, err);
 }
 

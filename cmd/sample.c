@@ -38,6 +38,7 @@ static int sum_queues(struct sample *sample, const struct uc_stats *stats, struc
 		return uc_fail_errno(err, ENOMEM, "counters");
 	memset(sample->queues, 0, size);
 	sample->nr_queues = nr_queues;
+	sample->life = stats->life;
 	for (size_t i = 0; i < stats->nr_threads; i++)
 		if (stats->threads[i].qid < nr_queues)
 			uc_stats_add(&sample->queues[stats->threads[i].qid], &stats->threads[i]);
@@ -106,7 +107,10 @@ void samples_free(struct samples *samples)
 	*samples = (struct samples){0};
 }
 
-/* The same device earlier, and not another that had its id; NULL: there is none. */
+/*
+ * The same counters earlier, and not another device's that had its id, or of a life that is over;
+ * NULL: there are none.
+ */
 static const struct sample *earlier(const struct samples *before, const struct sample *now)
 {
 	const struct ublksrv_ctrl_dev_info *info = &now->device.info;
@@ -116,7 +120,7 @@ static const struct sample *earlier(const struct samples *before, const struct s
 
 		if (s->device.info.dev_id == info->dev_id &&
 		    s->device.info.ublksrv_flags == info->ublksrv_flags &&
-		    s->nr_queues == now->nr_queues)
+		    s->nr_queues == now->nr_queues && s->life == now->life)
 			return s;
 	}
 	return NULL;

@@ -14,6 +14,7 @@
 struct sample {
 	struct uc_device device;
 	uint64_t time; /* CLOCK_MONOTONIC, ns */
+	uint64_t life; /* of the counters; see stats.h */
 	unsigned nr_queues;
 	struct uc_thread_stats *queues; /* sums over the threads of each */
 };

@@ -1,77 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "failures.h"
-#include "proc.h"
+#include "identity.h"
 #include "select.h"
 
-static int add_id(struct selection *selection, uint32_t id, struct uc_error *err)
+static int add_ref(struct selection *selection, const struct uc_ref *ref, struct uc_error *err)
 {
-	uint32_t *more;
+	const size_t count = selection->count + 1;
+	struct uc_ref *refs;
+	uint32_t *ids;
 
 	for (size_t i = 0; i < selection->count; i++)
-		if (selection->ids[i] == id)
+		if (selection->ids[i] == ref->id)
 			return 0;
-	more = realloc(selection->ids, (selection->count + 1) * sizeof(*more));
-	if (!more)
+	ids = realloc(selection->ids, count * sizeof(*ids));
+	if (ids)
+		selection->ids = ids;
+	refs = realloc(selection->refs, count * sizeof(*refs));
+	if (refs)
+		selection->refs = refs;
+	if (!ids || !refs)
 		return uc_fail_errno(err, ENOMEM, "the list of devices");
-	selection->ids = more;
-	selection->ids[selection->count++] = id;
+	ids[selection->count] = ref->id;
+	refs[selection->count] = *ref;
+	selection->count = count;
 	return 0;
+}
+
+void select_free(struct selection *selection)
+{
+	free(selection->ids);
+	free(selection->refs);
 }
 
 int select_text(struct selection *selection, const char *text, struct uc_error *err)
 {
-	uint32_t id;
-	int ret = uc_device_parse(selection->host, text, &id, err);
+	struct uc_ref ref;
+	int ret = uc_device_parse(selection->host, text, &ref, err);
 
-	return ret < 0 ? ret : add_id(selection, id, err);
+	return ret < 0 ? ret : add_ref(selection, &ref, err);
 }
 
 int select_all(struct selection *selection, struct uc_error *err)
 {
-	free(selection->ids);
-	selection->ids = NULL;
-	return uc_device_ids(selection->host, &selection->ids, &selection->count, err);
-}
+	uc_auto_free uint32_t *ids = NULL;
+	size_t count = 0;
+	int ret = uc_device_ids(selection->host, &ids, &count, err);
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
-		return a->st_rdev == b->st_rdev;
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* The handler's file says what is behind the device; a path may lead elsewhere by now. */
-static bool stat_backing(const struct uc_record *r, struct stat *st)
-{
-	uc_auto_close int fd =
-		r->keeper.fd < 0 ? -1 : uc_proc_take_file(r->pid, r->pid_start, r->keeper.fd);
-
-	return fd >= 0 ? fstat(fd, st) == 0 : stat(r->backing, st) == 0;
-}
-
-static bool is_backed_by(const struct uc_device *d, const char *path)
-{
-	struct stat wanted;
-	struct stat st;
-
-	if (d->record_state != UC_RECORD_OK || !d->record.backing[0])
-		return false;
-	if (stat(path, &wanted) < 0)
-		return strcmp(path, d->record.backing) == 0;
-	return stat_backing(&d->record, &st) && is_same_file(&st, &wanted);
+	for (size_t i = 0; ret == 0 && i < count; i++)
+		ret = add_ref(selection, &(struct uc_ref){.id = ids[i]}, err);
+	return ret;
 }
 
 int select_file(struct selection *selection, const char *path, struct uc_error *err)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	uc_auto_free uint32_t *ids = NULL;
+	uc_auto_free char *lasting = uc_path_lasting(path);
+	const struct uc_identity identity = uc_identity_of_path(path);
 	const size_t before = selection->count;
 	struct uc_device d;
 	size_t count = 0;
@@ -81,8 +70,11 @@ int select_file(struct selection *selection, const char *path, struct uc_error *
 		ret = uc_device_ids(selection->host, &ids, &count, err);
 	for (size_t i = 0; ret == 0 && i < count; i++)
 		if (uc_device_get(selection->host, ctrl, ids[i], &d, NULL) == 0 &&
-		    is_backed_by(&d, path))
-			ret = add_id(selection, ids[i], err);
+		    uc_device_has_backing(&d, lasting ? lasting : path, &identity)) {
+			const struct uc_ref ref = uc_device_ref_of(&d);
+
+			ret = add_ref(selection, &ref, err);
+		}
 	if (ret == 0 && selection->count == before)
 		return uc_fail(err, UC_NO_DEVICE, ENODEV,
 			       "--file: no device lies on '%s'; see 'ublkctl list'", path);
@@ -95,11 +87,14 @@ int select_check(struct selection *selection, bool all, struct uc_error *err)
 		return uc_fail(err, UC_USAGE, EINVAL, "--all and named devices exclude each other");
 	if (!all && !selection->count)
 		return uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
-	return all ? select_all(selection, err) : 0;
+	if (all && select_all(selection, err) < 0)
+		return -err->errnum;
+	for (size_t i = 0; all && i < selection->count; i++)
+		selection->refs[i] = uc_device_ref(selection->host, selection->ids[i]);
+	return 0;
 }
 
-int select_each(struct selection *selection, struct outcome *outcome,
-		int (*one)(void *ctx, uint32_t id, struct uc_error *err), void *ctx,
+int select_each(struct selection *selection, struct outcome *outcome, select_one *one, void *ctx,
 		struct uc_error *err)
 {
 	const struct uc_host *host = selection->host;
@@ -114,7 +109,7 @@ int select_each(struct selection *selection, struct outcome *outcome,
 		in_time = uc_host_within(host, host->timeout_ms);
 		in_time.dry_run = outcome->dry_run;
 		selection->host = &in_time;
-		ret = one(ctx, selection->ids[i], &mine);
+		ret = one(ctx, &selection->refs[i], &mine);
 		selection->host = host;
 		outcome_note(outcome, ret, &mine);
 		failures_add(&failures, ret, &mine);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "known.h"
 #include "path.h"
 #include "size.h"
@@ -76,9 +77,7 @@ static int parse_data_path(const char *arg, const struct uc_path **ret, struct u
 static int keep_path(char **path, const char *arg, struct uc_error *err)
 {
 	free(*path);
-	*path = realpath(arg, NULL);
-	if (!*path)
-		*path = strdup(arg);
+	*path = uc_path_lasting(arg);
 	return *path ? 0 : uc_fail_errno(err, ENOMEM, "options");
 }
 

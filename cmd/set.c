@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "select.h"
 
 enum { OPT_ID = 2, OPT_CPUS };
@@ -38,10 +38,10 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 				: uc_cpus_parse(arg, "--cpus", &set->cpus, err);
 }
 
-static int set_one(void *ctx, uint32_t id, struct uc_error *err)
+static int set_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	struct set *set = ctx;
-	const int ret = uc_set_cpus(set->selection.host, id, &set->cpus, err);
+	const int ret = uc_set_cpus(set->selection.host, ref, &set->cpus, err);
 	char cpus[200];
 
 	(void)uc_cpus_format(&set->cpus, cpus, sizeof(cpus));
@@ -68,7 +68,7 @@ static int set_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = uc_fail(err, UC_USAGE, EINVAL, "nothing to set: give --cpus LIST");
 	if (ret == 0)
 		ret = select_each(&set.selection, &set.outcome, set_one, &set, err);
-	free(set.selection.ids);
+	select_free(&set.selection);
 	return outcome_end(&set.outcome, ret, err);
 }
 

@@ -253,7 +253,7 @@ static int show_run(const struct uc_host *host, int argc, const char **argv, str
 		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
 	if (ret == 0)
 		ret = show_device(host, &show, err);
-	free(show.selection.ids);
+	select_free(&show.selection);
 	return ret;
 }
 

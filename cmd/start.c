@@ -5,7 +5,7 @@
 #include "again.h"
 #include "behind.h"
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
 #include "serve.h"
@@ -43,52 +43,51 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	return 0;
 }
 
-/* As it was, and where the driver was to choose it chooses again. */
-static struct uc_spec spec_of(const struct uc_host *host, const struct uc_device *d,
-			      bool foreground)
-{
-	struct uc_spec spec = {.foreground = foreground, .dry_run = host->dry_run};
-
-	uc_recover_spec(d, &spec);
-	if (!spec.path_asked)
-		spec.path = NULL;
-	return spec;
-}
-
-int again_start(const struct uc_host *host, const struct uc_device *d, bool foreground,
-		again_ready *ready, void *ctx, struct uc_error *err)
+static int open_behind(void *ctx, const struct uc_host *host, const struct uc_device *d,
+		       struct uc_spec *spec, struct uc_target **ret_target, struct uc_error *err)
 {
 	auto_behind struct behind behind = {.fd = -1};
-	const struct uc_spec spec = spec_of(host, d, foreground);
-	struct uc_target *target = NULL;
-	struct uc_added added;
 	int ret = behind_find(d, &behind, err);
 
+	(void)ctx;
 	/* Memory that nobody kept was given up with stop --force. */
 	if (ret == 0 && d->record.keeper.pid)
-		ret = behind_take_kept(host, d, behind.type, behind.config, err);
-	if (ret == 0)
-		ret = behind_open(behind.type, behind.config, &spec, &target, err);
-	if (ret < 0 || !target)
-		return ret;
-	ret = foreground ? uc_start_foreground(host, d, &spec, target, ready, ctx, err)
-			 : uc_start(host, d, &spec, target, &added, err);
-	target->ops->close(target);
-	return ret;
+		ret = behind_take_kept(host, d, true, behind.type, behind.config, err);
+	return ret < 0 ? ret : behind_open(behind.type, behind.config, spec, ret_target, err);
 }
 
-static int start_one(void *ctx, uint32_t id, struct uc_error *err)
+static int tell_again(void *ctx, const struct uc_added *added)
 {
+	const struct again *again = ctx;
+
+	return again->ready(again->ctx, added);
+}
+
+int again_start(const struct uc_host *host, const struct again *again, const struct uc_ref *ref,
+		struct uc_error *err)
+{
+	const struct uc_restore restore = {.spec = &again->serve->spec,
+					   .open = open_behind,
+					   .ready = tell_again,
+					   .ctx = (void *)(uintptr_t)again};
+	struct uc_added added;
+
+	return uc_start(host, ref, &restore, &added, err);
+}
+
+static int start_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
+{
+	static const struct serve as_it_was;
+	static const struct again again = {.serve = &as_it_was};
 	const struct start *start = ctx;
-	const struct uc_host *host = start->selection.host;
-	struct uc_device device = {0};
-	int ret = uc_start_find(host, id, &device, err);
+	int ret = again_start(start->selection.host, &again, ref, err);
 
 	/* With --all only those count that were stopped. */
-	if (ret < 0 && start->all &&
-	    (err->code == UC_BUSY || err->code == UC_NO_DEVICE || err->errnum == EINVAL))
-		return OUTCOME_ABSENT;
-	return ret < 0 ? ret : again_start(host, &device, false, NULL, NULL, err);
+	return ret < 0 && start->all &&
+			       (err->code == UC_BUSY || err->code == UC_NO_DEVICE ||
+				err->errnum == EINVAL)
+		       ? OUTCOME_ABSENT
+		       : ret;
 }
 
 static int start_run(const struct uc_host *host, int argc, const char **argv, struct uc_error *err)
@@ -111,7 +110,7 @@ static int start_run(const struct uc_host *host, int argc, const char **argv, st
 		ret = select_check(&start.selection, start.all, err);
 	if (ret == 0)
 		ret = select_each(&start.selection, &start.outcome, start_one, &start, err);
-	free(start.selection.ids);
+	select_free(&start.selection);
 	return outcome_end(&start.outcome, ret, err);
 }
 

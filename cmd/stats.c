@@ -177,7 +177,7 @@ static int stats_run(const struct uc_host *host, int argc, const char **argv, st
 		stats.table.one_line = stats.interval > 0;
 		ret = stats.interval ? print_intervals(&stats, err) : print_once(&stats, err);
 	}
-	free(stats.selection.ids);
+	select_free(&stats.selection);
 	return ret;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
 
@@ -62,14 +62,14 @@ static bool is_left_out(const struct stop *stop, uint32_t id)
 	       (d.record_state != UC_RECORD_OK || d.info.state != UBLK_S_DEV_LIVE);
 }
 
-static int stop_one(void *ctx, uint32_t id, struct uc_error *err)
+static int stop_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
 	struct stop *stop = ctx;
 	int ret;
 
-	if (is_left_out(stop, id))
+	if (is_left_out(stop, ref->id))
 		return OUTCOME_ABSENT;
-	ret = uc_stop(stop->selection.host, id, stop->force, err);
+	ret = uc_stop(stop->selection.host, ref, stop->force, err);
 	if (ret == OUTCOME_KEPT)
 		outcome_detail(&stop->outcome, "it is stopped already");
 	/* Gone since we listed them. */
@@ -94,7 +94,7 @@ static int stop_run(const struct uc_host *host, int argc, const char **argv, str
 		ret = select_check(&stop.selection, stop.all, err);
 	if (ret == 0)
 		ret = select_each(&stop.selection, &stop.outcome, stop_one, &stop, err);
-	free(stop.selection.ids);
+	select_free(&stop.selection);
 	return outcome_end(&stop.outcome, ret, err);
 }
 

@@ -183,7 +183,7 @@ static int top_run(const struct uc_host *host, int argc, const char **argv, stru
 		ret = watch(&top, err);
 	samples_free(&top.before);
 	samples_free(&top.now);
-	free(top.selection.ids);
+	select_free(&top.selection);
 	return ret < 0 ? ret : 0;
 }
 

@@ -43,28 +43,26 @@ static int take_operand(void *ctx, const char *text, struct uc_error *err)
 	return plan_name(&up->plan, text, err);
 }
 
-/* Others may make devices with names from now on. */
-static int let_go(void *ctx, const struct uc_added *added)
+/* There is nothing to be said of it. */
+static int tell_nobody(void *ctx, const struct uc_added *added)
 {
-	struct add *add = ctx;
-
+	(void)ctx;
 	(void)added;
-	uc_cleanup_close(&add->lock_fd);
-	add->lock_fd = -1;
 	return 0;
 }
 
 static int make(const struct uc_host *host, const struct up *up, const struct step *step,
 		const struct uc_device *d, struct add *add, struct uc_error *err)
 {
-	int ret = step->act == ACT_REMAKE ? uc_del(host, d->info.dev_id, false, err) : 0;
+	const struct uc_ref ref = uc_device_ref_of(d);
+	int ret = step->act == ACT_REMAKE ? uc_del(host, &ref, false, err) : 0;
 
 	if (ret < 0 && ret != -ENODEV)
 		return ret;
 	add->serve.spec.foreground = up->foreground;
 	/* Whoever started us does that. */
 	add->serve.spec.respawn &= !up->foreground;
-	return add_make(host, add, let_go, err);
+	return add_make(host, add, tell_nobody, err);
 }
 
 /* A keeper, or another `up`, may have been faster. */
@@ -83,10 +81,11 @@ static int bring_back(const struct uc_host *host, const struct up *up, struct ta
 	const struct serve serve = {
 		.spec = {.foreground = up->foreground,
 			 .respawn = line->add.serve.spec.respawn && !up->foreground}};
+	const struct again again = {.serve = &serve, .ready = tell_nobody};
+	const struct uc_ref ref = uc_device_ref_of(d);
 	struct step now = *step;
-	int ret = step->act == ACT_START
-			  ? again_start(host, d, up->foreground, let_go, &line->add, err)
-			  : again_recover(host, &serve, d, let_go, &line->add, err);
+	int ret = step->act == ACT_START ? again_start(host, &again, &ref, err)
+					 : again_recover(host, &again, &ref, err);
 
 	if (ret < 0 && (up->foreground || look_again(host, line, &now, d) < 0))
 		return ret;
@@ -125,7 +124,7 @@ static int act(const struct uc_host *host, const struct up *up, struct tab_line 
 	case ACT_RECOVER:
 	case ACT_START:
 		/* Its own lock is enough, and a handler shall not have this one. */
-		let_go(&line->add, NULL);
+		uc_locks_release(&line->add.locks);
 		ret = bring_back(host, up, line, step, d, err);
 		return ret < 0 || up->foreground ? ret : tell_difference(host, line, err);
 	case ACT_DIFFERS:
@@ -150,13 +149,14 @@ static int up_one(void *ctx, const struct uc_host *host, struct tab_line *line, 
 {
 	const struct up *up = ctx;
 	struct uc_device device = {0};
-	int ret = up->plan.outcome.dry_run ? 0 : uc_lock_names(host, &line->add.lock_fd, err);
+	int ret =
+		up->plan.outcome.dry_run ? 0 : uc_lock_names(host, &line->add.locks.names_fd, err);
 
 	if (ret == 0)
 		ret = plan_up(host, line, step, &device, err);
 	if (ret == 0 && !up->plan.outcome.dry_run)
 		ret = act(host, up, line, step, &device, err);
-	let_go(&line->add, NULL);
+	uc_locks_release(&line->add.locks);
 	if (up->plan.outcome.dry_run && up->plan.all && line->noauto)
 		leave_out(step);
 	return ret;

@@ -4,7 +4,7 @@
 
 #include "behind.h"
 #include "cmd.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
 #include "serve.h"
@@ -42,37 +42,24 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 	return 0;
 }
 
-/* All that can fail for the target's sake fails while the old handler still serves. */
-static int open_behind(const struct uc_device *d, struct behind *b, const struct uc_spec *spec,
-		       struct uc_target **ret_target, struct uc_error *err)
+/* What the old server has open; no path is trusted to lead to the same. */
+static int open_same(void *ctx, const struct uc_host *host, const struct uc_device *d,
+		     struct uc_spec *spec, struct uc_target **ret_target, struct uc_error *err)
 {
-	int ret = behind_take_file(d, b, err);
+	auto_behind struct behind b = {.fd = -1};
+	int ret = behind_find(d, &b, err);
 
-	if (ret < 0)
-		return ret;
-	if (b->fd >= 0 && b->type->adopt) {
-		b->type->adopt(b->config, b->fd);
-		b->fd = -1;
-	}
-	return b->type->open(b->config, spec, ret_target, err);
-}
-
-static int upgrade_device(const struct uc_host *host, const struct uc_device *d,
-			  struct uc_error *err)
-{
-	auto_behind struct behind behind = {.fd = -1};
-	struct uc_spec spec = {.dry_run = host->dry_run};
-	struct uc_target *target = NULL;
-	struct uc_added added;
-	int ret = behind_find(d, &behind, err);
-
+	(void)ctx;
+	(void)host;
 	if (ret == 0)
-		ret = uc_upgrade_check(host, d, err);
+		ret = behind_take_file(d, &b, err);
 	if (ret < 0)
 		return ret;
-	uc_recover_spec(d, &spec);
-	ret = open_behind(d, &behind, &spec, &target, err);
-	return ret < 0 ? ret : uc_upgrade(host, d, &spec, target, &added, err);
+	if (b.fd >= 0 && b.type->adopt) {
+		b.type->adopt(b.config, b.fd);
+		b.fd = -1;
+	}
+	return b.type->open(b.config, spec, ret_target, err);
 }
 
 /* With --all only those count that we serve. */
@@ -82,19 +69,22 @@ static bool is_left_out(const struct upgrade *u, const struct uc_device *d)
 			  !uc_recover_is_served(u->selection.host, &d->info));
 }
 
-static int upgrade_one(void *ctx, uint32_t id, struct uc_error *err)
+static int upgrade_one(void *ctx, const struct uc_ref *ref, struct uc_error *err)
 {
+	static const struct uc_spec as_it_was;
+	static const struct uc_restore same = {.spec = &as_it_was, .open = open_same};
 	const struct upgrade *u = ctx;
 	const struct uc_host *host = u->selection.host;
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	struct uc_device device = {0};
+	struct uc_added added;
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
 	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &device, err);
+		ret = uc_device_get(host, ctrl, ref->id, &device, err);
 	if (u->all && (ret == -ENODEV || (ret == 0 && is_left_out(u, &device))))
 		return OUTCOME_ABSENT;
-	return ret < 0 ? ret : upgrade_device(host, &device, err);
+	return ret < 0 ? ret : uc_upgrade(host, ref, &same, &added, err);
 }
 
 static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
@@ -118,7 +108,7 @@ static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 		ret = select_check(&upgrade.selection, upgrade.all, err);
 	if (ret == 0)
 		ret = select_each(&upgrade.selection, &upgrade.outcome, upgrade_one, &upgrade, err);
-	free(upgrade.selection.ids);
+	select_free(&upgrade.selection);
 	return outcome_end(&upgrade.outcome, ret, err);
 }
 

@@ -64,10 +64,10 @@ static int take_option(void *ctx, int option, const char *arg, struct uc_error *
 /* Which device it is may be known only before the wait, or only after it. */
 static void find(struct wait *w, const struct uc_host *host)
 {
-	uint32_t id;
+	struct uc_ref ref;
 
-	if (!*w->outcome.device.node && uc_device_parse(host, w->device, &id, NULL) == 0)
-		outcome_begin(&w->outcome, host, id);
+	if (!*w->outcome.device.node && uc_device_parse(host, w->device, &ref, NULL) == 0)
+		outcome_begin(&w->outcome, host, ref.id);
 }
 
 static int wait_for(struct wait *w, const struct uc_host *host, struct uc_error *err)

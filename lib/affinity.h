@@ -21,6 +21,8 @@ int uc_cpus_parse(const char *text, const char *what, struct uc_cpus *ret_cpus,
 
 /* The same list as text; false if it does not fit. */
 bool uc_cpus_format(const struct uc_cpus *cpus, char *buf, size_t size);
+/* Room for any list: each second one of UC_CPUS_MAX, with a comma. */
+#define UC_CPUS_TEXT (UC_CPUS_MAX / 2 * sizeof("8190"))
 
 /* No CPU at all, which stands for "not said". */
 bool uc_cpus_is_empty(const struct uc_cpus *cpus);

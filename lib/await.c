@@ -116,8 +116,10 @@ static int judge(struct await *a, const struct uc_device *d)
 /* The device that the text named when it was first looked for; later ones only if it has gone. */
 static int find(struct await *a, struct uc_device *ret_device, struct uc_error *err)
 {
-	int ret = a->found ? 0 : uc_device_parse(a->host, a->text, &a->id, err);
+	struct uc_ref ref = {.id = a->id};
+	int ret = a->found ? 0 : uc_device_parse(a->host, a->text, &ref, err);
 
+	a->id = ref.id;
 	if (ret == 0 && !a->ctrl)
 		ret = uc_ctrl_open(a->host, &a->ctrl, err);
 	if (ret == 0)

@@ -26,13 +26,22 @@ struct answer {
 	_Alignas(max_align_t) char ret[RET_MAX];
 };
 
+/* One that is stuck must hold up nobody: who reads our output, or waits for a lock of ours. */
+static int let_go(int fd)
+{
+	(void)uc_isolate_stdio(NULL);
+	if (fd > 3)
+		fd = dup3(fd, 3, O_CLOEXEC);
+	(void)close_range(4, ~0U, 0);
+	return fd;
+}
+
 static _Noreturn void child(int fd, int (*work)(void *ctx, void *ret, struct uc_error *err),
 			    void *ctx)
 {
 	struct answer answer = {0};
 
-	/* One that is stuck must not hold up whoever reads our output to its end. */
-	(void)uc_isolate_stdio(NULL);
+	fd = let_go(fd);
 	answer.result = work(ctx, answer.ret, &answer.err);
 	/* The parent may have given up: then nobody reads, and nothing is left to do. */
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -9,9 +9,11 @@
 /*
  * Runs work(ctx, ret, err) in a child process and waits for it at most timeout_ms. A driver
  * command that hangs in the kernel cannot be left behind by the process that issued it, not even
- * by dying; this way it holds only the child. `ret` (ret_len bytes, at most 2048) is what the
- * child left there; it is not written on failure. -ETIMEDOUT with UC_TIMEOUT, saying that `what`
- * has not ended; the child is told to die as soon as the kernel lets it.
+ * by dying; this way it holds only the child, which has no file of ours open, so no lock either.
+ * If we are killed it comes to its end all the same: half a QUIESCE_DEV would be worse. `ret`
+ * (ret_len bytes, at most 2048) is what the child left there; it is not written on failure.
+ * -ETIMEDOUT with UC_TIMEOUT, saying that `what` has not ended; the child is told to die as soon as
+ * the kernel lets it.
  */
 int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ctx, void *ret,
 	       size_t ret_len, unsigned timeout_ms, const char *what, struct uc_error *err);

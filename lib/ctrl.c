@@ -401,10 +401,10 @@ int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_
 	return 0;
 }
 
-int uc_ctrl_set_params(struct uc_ctrl *ctrl, uint32_t id, const struct ublk_params *params,
-		       struct uc_error *err)
+int uc_ctrl_set_params(struct uc_ctrl *ctrl, const struct uc_lock *lock,
+		       const struct ublk_params *params, struct uc_error *err)
 {
-	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*params));
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, uc_lock_id(lock), sizeof(*params));
 	int ret;
 
 	ctrl->payload.params = *params;
@@ -428,29 +428,30 @@ int uc_ctrl_get_params(struct uc_ctrl *ctrl, uint32_t id, struct ublk_params *re
 	return 0;
 }
 
-int uc_ctrl_start_dev(struct uc_ctrl *ctrl, uint32_t id, int32_t pid, struct uc_error *err)
+int uc_ctrl_start_dev(struct uc_ctrl *ctrl, const struct uc_lock *lock, int32_t pid,
+		      struct uc_error *err)
 {
-	return call_plain(ctrl, &start_dev, id, (uint64_t)pid, err);
+	return call_plain(ctrl, &start_dev, uc_lock_id(lock), (uint64_t)pid, err);
 }
 
-int uc_ctrl_stop_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+int uc_ctrl_stop_dev(struct uc_ctrl *ctrl, const struct uc_lock *lock, struct uc_error *err)
 {
-	return call_plain(ctrl, &stop_dev, id, 0, err);
+	return call_plain(ctrl, &stop_dev, uc_lock_id(lock), 0, err);
 }
 
-int uc_ctrl_try_stop_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+int uc_ctrl_try_stop_dev(struct uc_ctrl *ctrl, const struct uc_lock *lock, struct uc_error *err)
 {
-	return call_plain(ctrl, &try_stop_dev, id, 0, err);
+	return call_plain(ctrl, &try_stop_dev, uc_lock_id(lock), 0, err);
 }
 
-int uc_ctrl_del_dev(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+int uc_ctrl_del_dev(struct uc_ctrl *ctrl, const struct uc_lock *lock, struct uc_error *err)
 {
-	return call_plain(ctrl, &del_dev, id, 0, err);
+	return call_plain(ctrl, &del_dev, uc_lock_id(lock), 0, err);
 }
 
-int uc_ctrl_del_dev_async(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+int uc_ctrl_del_dev_async(struct uc_ctrl *ctrl, const struct uc_lock *lock, struct uc_error *err)
 {
-	return call_plain(ctrl, &del_dev_async, id, 0, err);
+	return call_plain(ctrl, &del_dev_async, uc_lock_id(lock), 0, err);
 }
 
 int uc_ctrl_get_queue_affinity(struct uc_ctrl *ctrl, uint32_t id, uint16_t qid,
@@ -467,31 +468,34 @@ int uc_ctrl_get_queue_affinity(struct uc_ctrl *ctrl, uint32_t id, uint16_t qid,
 	return 0;
 }
 
-int uc_ctrl_start_user_recovery(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
+int uc_ctrl_start_user_recovery(struct uc_ctrl *ctrl, const struct uc_lock *lock,
+				struct uc_error *err)
 {
-	return call_plain(ctrl, &start_user_recovery, id, 0, err);
+	return call_plain(ctrl, &start_user_recovery, uc_lock_id(lock), 0, err);
 }
 
-int uc_ctrl_end_user_recovery(struct uc_ctrl *ctrl, uint32_t id, int32_t pid, struct uc_error *err)
+int uc_ctrl_end_user_recovery(struct uc_ctrl *ctrl, const struct uc_lock *lock, int32_t pid,
+			      struct uc_error *err)
 {
-	return call_plain(ctrl, &end_user_recovery, id, (uint64_t)pid, err);
+	return call_plain(ctrl, &end_user_recovery, uc_lock_id(lock), (uint64_t)pid, err);
 }
 
-int uc_ctrl_update_size(struct uc_ctrl *ctrl, uint32_t id, uint64_t sectors, struct uc_error *err)
-{
-	return call_plain(ctrl, &update_size, id, sectors, err);
-}
-
-int uc_ctrl_quiesce_dev(struct uc_ctrl *ctrl, uint32_t id, uint32_t quiesce_ms,
+int uc_ctrl_update_size(struct uc_ctrl *ctrl, const struct uc_lock *lock, uint64_t sectors,
 			struct uc_error *err)
 {
-	return call_plain(ctrl, &quiesce_dev, id, quiesce_ms ? quiesce_ms : 1, err);
+	return call_plain(ctrl, &update_size, uc_lock_id(lock), sectors, err);
 }
 
-int uc_ctrl_reg_buf(struct uc_ctrl *ctrl, uint32_t id, const struct ublk_shmem_buf_reg *reg,
-		    uint16_t *ret_index, struct uc_error *err)
+int uc_ctrl_quiesce_dev(struct uc_ctrl *ctrl, const struct uc_lock *lock, uint32_t quiesce_ms,
+			struct uc_error *err)
 {
-	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, id, sizeof(*reg));
+	return call_plain(ctrl, &quiesce_dev, uc_lock_id(lock), quiesce_ms ? quiesce_ms : 1, err);
+}
+
+int uc_ctrl_reg_buf(struct uc_ctrl *ctrl, const struct uc_lock *lock,
+		    const struct ublk_shmem_buf_reg *reg, uint16_t *ret_index, struct uc_error *err)
+{
+	const struct ublksrv_ctrl_cmd cmd = command_for(ctrl, uc_lock_id(lock), sizeof(*reg));
 	int ret;
 
 	ctrl->payload.reg = *reg;
@@ -502,7 +506,8 @@ int uc_ctrl_reg_buf(struct uc_ctrl *ctrl, uint32_t id, const struct ublk_shmem_b
 	return 0;
 }
 
-int uc_ctrl_unreg_buf(struct uc_ctrl *ctrl, uint32_t id, uint16_t index, struct uc_error *err)
+int uc_ctrl_unreg_buf(struct uc_ctrl *ctrl, const struct uc_lock *lock, uint16_t index,
+		      struct uc_error *err)
 {
-	return call_plain(ctrl, &unreg_buf, id, index, err);
+	return call_plain(ctrl, &unreg_buf, uc_lock_id(lock), index, err);
 }

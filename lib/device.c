@@ -117,24 +117,36 @@ static FILE *open_attr(const struct uc_host *host, uint32_t id, const char *attr
 	return fopen(path, "re");
 }
 
-uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr)
+bool uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr, uint64_t *ret_value)
 {
 	uc_auto_file FILE *file = open_attr(host, id, attr);
-	uint64_t value;
 
-	return file && fscanf(file, "%" SCNu64, &value) == 1 ? value : 0;
+	return file && fscanf(file, "%" SCNu64, ret_value) == 1;
 }
 
+/* All of it or nothing: what cannot be read is going away, and is not 0. */
 static void read_block_attrs(const struct uc_host *host, struct uc_device *d)
 {
 	const uint32_t id = d->info.dev_id;
 	uc_auto_file FILE *file = open_attr(host, id, "dev");
+	uint64_t sectors;
+	uint64_t read_only;
+	uint64_t logical_bs;
+	uint64_t physical_bs;
 
-	d->has_node = file && fscanf(file, "%u:%u", &d->major, &d->minor) == 2;
-	d->size = uc_device_attr(host, id, "size") << 9;
-	d->read_only = uc_device_attr(host, id, "ro") != 0;
-	d->logical_bs = (uint32_t)uc_device_attr(host, id, "queue/logical_block_size");
-	d->physical_bs = (uint32_t)uc_device_attr(host, id, "queue/physical_block_size");
+	if (!file || fscanf(file, "%u:%u", &d->major, &d->minor) != 2 ||
+	    !uc_device_attr(host, id, "size", &sectors) ||
+	    !uc_device_attr(host, id, "ro", &read_only) ||
+	    !uc_device_attr(host, id, "queue/logical_block_size", &logical_bs) ||
+	    !uc_device_attr(host, id, "queue/physical_block_size", &physical_bs)) {
+		d->major = d->minor = 0;
+		return;
+	}
+	d->has_node = true;
+	d->size = sectors << 9;
+	d->read_only = read_only;
+	d->logical_bs = (uint32_t)logical_bs;
+	d->physical_bs = (uint32_t)physical_bs;
 }
 
 static enum uc_record_state record_state(int ret)
@@ -170,6 +182,30 @@ int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 	return 0;
 }
 
+bool uc_device_has_backing(const struct uc_device *device, const char *path,
+			   const struct uc_identity *identity)
+{
+	const struct uc_record *r = &device->record;
+
+	if (device->record_state != UC_RECORD_OK || !r->backing[0])
+		return false;
+	if (r->identity.known && identity->known)
+		return uc_identity_is_same(&r->identity, identity);
+	return strcmp(r->backing, path) == 0;
+}
+
+bool uc_device_has_lost_path(const struct uc_device *device)
+{
+	const struct uc_record *r = &device->record;
+	struct uc_identity now;
+
+	if (device->record_state != UC_RECORD_OK || !r->identity.known)
+		return false;
+	now = uc_identity_of_path(r->backing);
+	return now.known ? !uc_identity_is_same(&r->identity, &now)
+			 : access(r->backing, F_OK) < 0 && errno == ENOENT;
+}
+
 struct params_request {
 	const struct uc_host *host;
 	uint32_t id;
@@ -196,17 +232,37 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 			  uc_host_left_ms(host) + UC_MARGIN_MS, "reading the parameters", err);
 }
 
-int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
-		    struct uc_error *err)
+struct uc_ref uc_device_ref(const struct uc_host *host, uint32_t id)
+{
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	struct ublksrv_ctrl_dev_info info = {0};
+	struct uc_ref ref = {.id = id};
+	struct uc_record record;
+	int ret = uc_ctrl_open(host, &ctrl, NULL);
+
+	if (ret == 0)
+		ret = uc_ctrl_get_dev_info(ctrl, id, &info, NULL);
+	ref.known = ret == 0;
+	ref.cookie = info.ublksrv_flags;
+	/* A start that was killed has left nothing but its record. */
+	if (ret == -ENODEV && uc_record_load(host, id, &record) == 0 && record.stopped.is) {
+		ref.known = true;
+		ref.cookie = record.cookie;
+	}
+	return ref;
+}
+
+/* The id in the name of a node, or in that of what a link leads to; else what a device is called.
+ */
+static const char *find_id(const struct uc_host *host, const char *text, char resolved[PATH_MAX],
+			   uint32_t *ret_id)
 {
 	static const char by_name[] = "ublk/by-name/";
-	struct uc_device device = {0};
-	char resolved[PATH_MAX];
-	const char *name = text;
 	const char *called = text;
+	const char *name = text;
 
 	if (uc_device_parse_id(text, ret_id))
-		return 0;
+		return NULL;
 	if (strchr(text, '/')) {
 		/* A link of udev's, say; one that is gone may still be named by its path. */
 		if (realpath(text, resolved))
@@ -218,15 +274,30 @@ int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_
 	}
 	if ((strncmp(name, "ublkb", 5) == 0 || strncmp(name, "ublkc", 5) == 0) &&
 	    uc_device_parse_id(name + 5, ret_id))
-		return 0;
-	if (uc_name_is_valid(called)) {
-		int ret = uc_name_find(host, called, &device, err);
+		return NULL;
+	return called;
+}
 
-		*ret_id = device.info.dev_id;
-		return ret;
+int uc_device_parse(const struct uc_host *host, const char *text, struct uc_ref *ret_ref,
+		    struct uc_error *err)
+{
+	struct uc_device device = {0};
+	char resolved[PATH_MAX];
+	const char *called;
+	uint32_t id;
+	int ret;
+
+	called = find_id(host, text, resolved, &id);
+	if (!called) {
+		*ret_ref = uc_device_ref(host, id);
+		return 0;
 	}
-	return uc_fail(err, UC_USAGE, EINVAL,
-		       "'%s' is not a ublk device: give an id (0 to %u), a name, or a path like "
-		       "%s/ublkb0",
-		       text, UC_ID_MAX, host->dev_dir);
+	if (!uc_name_is_valid(called))
+		return uc_fail(err, UC_USAGE, EINVAL,
+			       "'%s' is not a ublk device: give an id (0 to %u), a name, or a path "
+			       "like %s/ublkb0",
+			       text, UC_ID_MAX, host->dev_dir);
+	ret = uc_name_find(host, called, &device, err);
+	*ret_ref = uc_device_ref_of(&device);
+	return ret;
 }

@@ -61,14 +61,43 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 		     struct uc_error *err);
 
 /*
- * A device's id from what a person writes: a number, ublkbN, a path to its node (links are
- * followed), or its name; -ENODEV if no device has that. -EINVAL with UC_USAGE for anything else.
+ * Which device is meant, found out once, when it was named: another may have its id later, but not
+ * its cookie. Devices of other programs have often none.
  */
-int uc_device_parse(const struct uc_host *host, const char *text, uint32_t *ret_id,
+struct uc_ref {
+	uint32_t id;
+	bool known; /* there was one then */
+	uint64_t cookie;
+};
+
+/* Of a device that there may be or not. */
+struct uc_ref uc_device_ref(const struct uc_host *host, uint32_t id);
+
+/* Of one that has been looked at. */
+static inline struct uc_ref uc_device_ref_of(const struct uc_device *device)
+{
+	return (struct uc_ref){device->info.dev_id, true, device->info.ublksrv_flags};
+}
+
+/*
+ * A device from what a person writes: a number, ublkbN, a path to its node (links are followed), or
+ * its name; -ENODEV if no device has that. -EINVAL with UC_USAGE for anything else.
+ */
+int uc_device_parse(const struct uc_host *host, const char *text, struct uc_ref *ret_ref,
 		    struct uc_error *err);
 
 /* The same from a whole string of decimal digits alone. */
 bool uc_device_parse_id(const char *text, uint32_t *ret_id);
+
+/*
+ * Whether that is behind the device: the same file or disk, or, if one of them is not known, one
+ * with the same path.
+ */
+bool uc_device_has_backing(const struct uc_device *device, const char *path,
+			   const struct uc_identity *identity);
+
+/* What is behind it has no such path any more: it was removed, or replaced by another. */
+bool uc_device_has_lost_path(const struct uc_device *device);
 
 /* By intention: `start` brings it back. */
 static inline bool uc_device_is_stopped(const struct uc_device *device)
@@ -77,7 +106,7 @@ static inline bool uc_device_is_stopped(const struct uc_device *device)
 	       device->record.stopped.is;
 }
 
-/* One unsigned number out of /sys/block/ublkbN/<attr>; 0 when it is not there. */
-uint64_t uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr);
+/* One unsigned number out of /sys/block/ublkbN/<attr>. False: it cannot be read. */
+bool uc_device_attr(const struct uc_host *host, uint32_t id, const char *attr, uint64_t *ret_value);
 
 #endif

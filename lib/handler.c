@@ -114,52 +114,70 @@ static void reap(pid_t pid, uint64_t deadline)
 	}
 }
 
-static int remove_one(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
-		      struct uc_error *err)
+/* The device with our cookie: there is one at most. -ENODEV: there is none. */
+static int find_leftover(const struct uc_host *host, uint64_t cookie, uint32_t *ret_id,
+			 struct uc_error *err)
 {
-	(void)uc_ctrl_stop_dev(ctrl, id, NULL);
-	uc_record_remove(host, id);
-	return uc_ctrl_del_dev(ctrl, id, err);
-}
-
-struct leftovers {
-	const struct uc_host *host;
-	uint64_t cookie;
-};
-
-/* Removes every device with our cookie: there is one at most. */
-static int remove_leftovers(void *ctx, void *ret, struct uc_error *err)
-{
-	const struct leftovers *l = ctx;
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	uc_auto_free uint32_t *ids = NULL;
 	struct ublksrv_ctrl_dev_info info;
 	size_t count = 0;
-	int res;
+	int ret = uc_device_ids(host, &ids, &count, err);
+
+	if (ret == 0 && count)
+		ret = uc_ctrl_open(host, &ctrl, err);
+	for (size_t i = 0; ret == 0 && i < count; i++) {
+		*ret_id = ids[i];
+		ret = uc_ctrl_get_dev_info(ctrl, ids[i], &info, err);
+		if (ret == 0 && info.ublksrv_flags == cookie)
+			return 0;
+		if (uc_device_is_out_of_sight(host, ret))
+			ret = 0;
+	}
+	return ret < 0 ? ret : -ENODEV;
+}
+
+struct leftover {
+	const struct uc_host *host;
+	const struct uc_lock *lock;
+};
+
+static int remove_leftover(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct leftover *l = ctx;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(l->host, &ctrl, err);
 
 	(void)ret;
-	res = uc_device_ids(l->host, &ids, &count, err);
-	if (res == 0 && count)
-		res = uc_ctrl_open(l->host, &ctrl, err);
-	for (size_t i = 0; res == 0 && i < count; i++) {
-		res = uc_ctrl_get_dev_info(ctrl, ids[i], &info, err);
-		if (uc_device_is_out_of_sight(l->host, res) ||
-		    (res == 0 && info.ublksrv_flags != l->cookie))
-			res = 0;
-		else if (res == 0)
-			res = remove_one(l->host, ctrl, ids[i], err);
-	}
-	return res;
+	if (res < 0)
+		return res;
+	(void)uc_ctrl_stop_dev(ctrl, l->lock, NULL);
+	uc_record_remove(l->host, l->lock);
+	return uc_ctrl_del_dev(ctrl, l->lock, err);
+}
+
+/* Whoever has died in the making of the device has left us its lock, as far as it came. */
+static int remove_leftovers(const struct uc_server_args *args, struct uc_error *err)
+{
+	const struct uc_host host = uc_host_within(args->host, UC_TIDY_MS);
+	struct leftover l = {&host, args->locks->device};
+	uint32_t id;
+	int ret = find_leftover(&host, args->cookie, &id, err);
+
+	if (ret < 0)
+		return ret == -ENODEV ? 0 : ret;
+	ret = uc_lock_bind(&host, args->locks->device, id, err);
+	if (ret < 0)
+		return ret;
+	return uc_bounded(remove_leftover, &l, NULL, 0, uc_host_left_ms(&host) + UC_MARGIN_MS,
+			  "removing the half-made device", err);
 }
 
 /* After a failed start: err stays what it is, unless something could not be taken away. */
-static void clean_up(const struct uc_host *host, uint64_t cookie, struct uc_error *err)
+static void clean_up(const struct uc_server_args *args, struct uc_error *err)
 {
-	const struct uc_host mine = uc_host_within(host, UC_TIDY_MS);
-	struct leftovers l = {&mine, cookie};
 	struct uc_error why = {0};
-	int ret = uc_bounded(remove_leftovers, &l, NULL, 0, uc_host_left_ms(&mine) + UC_MARGIN_MS,
-			     "removing the half-made device", &why);
+	int ret = remove_leftovers(args, &why);
 
 	/* Without a driver there is nothing that could be left. */
 	if (ret < 0 && why.code != UC_NO_DRIVER && why.code != UC_PERMISSION)
@@ -236,11 +254,11 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 		ret = explain_no_message(args, ret, err);
 	}
 	if (!stays(args))
-		clean_up(host, args->cookie, err);
+		clean_up(args, err);
 	return ret;
 }
 
-int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_added *ret_added,
+int uc_handler_start(const struct uc_server_args *args, struct uc_added *ret_added,
 		     struct uc_error *err)
 {
 	const struct uc_host host = args->host->deadline
@@ -267,8 +285,6 @@ int uc_handler_start(const struct uc_server_args *args, int lock_fd, struct uc_a
 		/* Ours must be the only write end, and not the read end: its end is the signal. */
 		close(fds[0]);
 		close(signal_fd);
-		if (lock_fd >= 0)
-			close(lock_fd);
 		handler(&mine, fds[1]);
 	}
 	close(fds[1]);

@@ -19,8 +19,10 @@
 
 /* How long an opener may need to look at a new device and go. */
 #define PASSING_OPENER_MS 3000
-/* errno of a use that may be over in a moment. */
-#define MAY_PASS EAGAIN
+#define LOOK_MS           20
+/* errno of a use that may be over in a moment, and of one that will be. */
+#define MAY_PASS  EAGAIN
+#define WILL_PASS EINPROGRESS
 
 /* The block node of the device or of one of its partitions. */
 struct node {
@@ -157,6 +159,19 @@ static int check_swap(dev_t rdev, const struct uc_device *d, struct uc_error *er
 	return 0;
 }
 
+/* udev, or what it runs, looks at each device that is new or has changed. */
+static bool is_udev(pid_t pid)
+{
+	char name[64];
+
+	for (int i = 0; i < 2 && pid > 1; i++, pid = uc_proc_parent(pid)) {
+		uc_proc_name(pid, name, sizeof(name));
+		if (strcmp(name, "(udev-worker)") == 0 || strcmp(name, "systemd-udevd") == 0)
+			return true;
+	}
+	return false;
+}
+
 static int check_openers(dev_t rdev, const struct uc_device *d, struct uc_error *err)
 {
 	/* The server's own look at its device does not count. */
@@ -167,7 +182,7 @@ static int check_openers(dev_t rdev, const struct uc_device *d, struct uc_error 
 	if (!pid)
 		return 0;
 	uc_proc_name(pid, name, sizeof(name));
-	return uc_fail(err, UC_BUSY, MAY_PASS,
+	return uc_fail(err, UC_BUSY, is_udev(pid) ? WILL_PASS : MAY_PASS,
 		       "%s is in use: opened by process %d (%s); close it, or use --force", d->node,
 		       pid, name);
 }
@@ -226,17 +241,22 @@ static int look(const struct uc_host *host, const struct uc_device *d, struct uc
 int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
 {
 	const unsigned left = uc_host_left_ms(host);
-	const uint64_t deadline =
-		uc_deadline(left / 2 < PASSING_OPENER_MS ? left / 2 : PASSING_OPENER_MS);
+	const unsigned passing = left / 2 < PASSING_OPENER_MS ? left / 2 : PASSING_OPENER_MS;
+	const uint64_t deadlines[] = {uc_deadline(passing), uc_deadline(left - left / 4)};
 	uc_auto_progress struct uc_progress progress;
 	int ret;
 
-	uc_progress_begin(&progress, deadline, "waiting for who has just opened %s", device->node);
+	uc_progress_begin(&progress, deadlines[1], "waiting for who has just opened %s",
+			  device->node);
 	if (!device->has_node)
 		return 0;
-	while ((ret = look(host, device, err)) == -MAY_PASS && uc_left_ms(deadline) > 0) {
+	for (;;) {
+		ret = look(host, device, err);
+		if ((ret != -MAY_PASS && ret != -WILL_PASS) ||
+		    uc_left_ms(deadlines[ret == -WILL_PASS]) == 0)
+			break;
 		uc_progress_tick();
-		uc_sleep_ms(50);
+		uc_sleep_ms(LOOK_MS);
 	}
 	return ret == 0 ? 0 : -EBUSY;
 }

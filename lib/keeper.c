@@ -15,10 +15,12 @@
 #include "cleanup.h"
 #include "ctrl.h"
 #include "deadline.h"
+#include "device.h"
 #include "isolate.h"
 #include "lock.h"
 #include "log.h"
 #include "proc.h"
+#include "settle.h"
 #include "uevent.h"
 
 /* How often a device without a handler is looked at, and one that is about to lose it. */
@@ -35,8 +37,8 @@ struct keeper {
 	struct uc_keeper_id self;
 	struct uc_uevent *events;
 	uint64_t cookie;
-	int lock_fd;     /* of the device, while it is being given a handler; -1 */
-	unsigned failed; /* handlers in a row */
+	struct uc_locks locks; /* of the device, while it is being given a server */
+	unsigned failed;       /* handlers in a row */
 };
 
 bool uc_keeper_wanted(const struct uc_spec *spec, const struct uc_target *target)
@@ -134,23 +136,36 @@ static int tell_up(void *ctx, const struct uc_added *added)
 		       : -EPIPE;
 }
 
-static _Noreturn void handler(const struct keeper *k, int fd)
+/* What `resize` and `set` have noted there is newer than what `add` was asked for. */
+static void take_record(const struct keeper *k, struct uc_device *d, struct uc_spec *spec)
 {
-	const struct ublksrv_ctrl_dev_info info = {.dev_id = k->spec.id,
-						   .ublksrv_flags = k->cookie};
+	const struct uc_host *host = k->args->host;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int ret = uc_ctrl_open(host, &ctrl, NULL);
+
+	if (ret == 0)
+		ret = uc_device_get(host, ctrl, spec->id, d, NULL);
+	if (ret == 0)
+		ret = uc_settle(host, k->locks.device, d, NULL);
+	if (ret < 0 || d->record_state != UC_RECORD_OK)
+		return;
+	spec->target_options = d->record.options;
+	spec->cpus = d->record.cpus;
+}
+
+static _Noreturn void handler(struct keeper *k, int fd)
+{
 	struct uc_server_args args = *k->args;
 	struct uc_spec spec = k->spec;
-	struct uc_record record;
+	struct uc_device device = {0};
 	struct uc_error err = {0};
 
 	uc_uevent_close(k->events);
-	close(k->lock_fd);
-	/* What `resize` has noted there is newer than what `add` was asked for. */
-	if (uc_record_read(k->args->host, &info, &record) == 0)
-		spec.target_options = record.options;
+	take_record(k, &device, &spec);
 	args.spec = &spec;
 	args.resume = true;
 	args.keeper = &k->self;
+	args.locks = &k->locks;
 	args.ready = tell_up;
 	args.ctx = &fd;
 	if (uc_server_run(&args, &err) == 0)
@@ -160,7 +175,7 @@ static _Noreturn void handler(const struct keeper *k, int fd)
 }
 
 /* The end to read of a new handler's pipe, or -1. */
-static int start_handler(const struct keeper *k)
+static int start_handler(struct keeper *k)
 {
 	int fds[2];
 	pid_t pid;
@@ -190,14 +205,19 @@ static void revive(struct keeper *k)
 	if (k->failed)
 		uc_sleep_ms(FIRST_DELAY << (k->failed - 1));
 	/* Somebody sees to it already. */
-	if (uc_lock_try_device(k->args->host, k->spec.id, &k->lock_fd, NULL) < 0) {
+	if (uc_lock_try_device(k->args->host, k->spec.id, &k->locks.device, NULL) < 0) {
 		uc_uevent_wait(k->events, LOOK_MS);
+		return;
+	}
+	/* Before that it may have been given another server, or its id to another device. */
+	if (look(k) != WAITS) {
+		uc_locks_release(&k->locks);
 		return;
 	}
 	fd = start_handler(k);
 	lived = uc_deadline(LIVED_MS);
 	up = fd >= 0 && await_up(fd, &id);
-	close(k->lock_fd);
+	uc_locks_release(&k->locks);
 	if (up) {
 		uc_log(LOG_NOTICE, "device %u has a new handler", k->spec.id);
 		lived = uc_deadline(LIVED_MS);
@@ -258,7 +278,8 @@ int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_
 	/* The time that the handler has is not ours. */
 	struct uc_host host = *args->host;
 	struct uc_server_args mine = *args;
-	struct keeper k = {.args = &mine, .spec = *args->spec, .cookie = args->cookie};
+	struct keeper k = {
+		.args = &mine, .spec = *args->spec, .cookie = args->cookie, .locks = UC_LOCKS_NONE};
 	const int file = args->target->nr_fds ? args->target->fds[0] : -1;
 	int fds[2];
 	pid_t pid;
@@ -328,15 +349,10 @@ bool uc_keeper_has_lost(const struct uc_record *record)
 	return keeper->fd >= 0 && !record->backing[0] && !uc_keeper_is_alive(keeper);
 }
 
-int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err)
+int uc_keeper_take(const struct uc_record *record, int *ret_fd, struct uc_error *err)
 {
 	const struct uc_keeper_id *keeper = &record->keeper;
 
-	*ret_fd = -1;
-	if (!memory) {
-		uc_keeper_end(keeper);
-		return 0;
-	}
 	*ret_fd = uc_proc_take_file(keeper->pid, keeper->start, keeper->fd);
 	if (*ret_fd == -ESRCH)
 		return uc_fail(

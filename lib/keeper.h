@@ -25,12 +25,10 @@ int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_
 		    struct uc_error *err);
 
 /*
- * Before a new handler is made by hand: with `memory`, *ret_fd is the file that the keeper holds,
- * the caller's to close, or UC_FAILED says that it is lost. Else the keeper is ended, since it
- * would hold on to the backing. A record whose keeper is gone, or a process that only has its
- * number, is fine.
+ * The file that the keeper of a device holds, which has lost its server: *ret_fd is the caller's,
+ * to be closed. UC_FAILED: it is lost.
  */
-int uc_keeper_take(const struct uc_record *record, bool memory, int *ret_fd, struct uc_error *err);
+int uc_keeper_take(const struct uc_record *record, int *ret_fd, struct uc_error *err);
 
 /* Not when there is none, nor when another process has its number by now. */
 bool uc_keeper_is_alive(const struct uc_keeper_id *keeper);
@@ -38,7 +36,8 @@ bool uc_keeper_is_alive(const struct uc_keeper_id *keeper);
 /* Whether the target's data is in memory that nobody keeps but the handler, if that lives. */
 bool uc_keeper_has_lost(const struct uc_record *record);
 
-/* Ends the keeper of a device that is gone, and with it the memory. A stale id is fine. */
+/* Ends a keeper that is out of office, and if it was the last, with it the memory. A stale id is
+ * fine. */
 void uc_keeper_end(const struct uc_keeper_id *keeper);
 
 #endif

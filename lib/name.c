@@ -24,6 +24,7 @@ struct wanted {
 	const char *name; /* NULL: any */
 	const char *target;
 	const char *backing;
+	struct uc_identity identity; /* of it */
 };
 
 static bool is_wanted(const struct wanted *w, const struct uc_device *d)
@@ -33,7 +34,7 @@ static bool is_wanted(const struct wanted *w, const struct uc_device *d)
 	if (w->name)
 		return strcmp(w->name, d->record.name) == 0;
 	return strcmp(w->target, d->record.target) == 0 &&
-	       strcmp(w->backing, d->record.backing) == 0;
+	       uc_device_has_backing(d, w->backing, &w->identity);
 }
 
 static int find(const struct uc_host *host, const struct wanted *w, struct uc_device *ret_device,
@@ -71,5 +72,8 @@ int uc_name_find(const struct uc_host *host, const char *name, struct uc_device 
 int uc_name_find_backing(const struct uc_host *host, const char *target, const char *backing,
 			 struct uc_device *ret_device, struct uc_error *err)
 {
-	return find(host, &(struct wanted){.target = target, .backing = backing}, ret_device, err);
+	const struct wanted wanted = {
+		.target = target, .backing = backing, .identity = uc_identity_of_path(backing)};
+
+	return find(host, &wanted, ret_device, err);
 }

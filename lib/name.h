@@ -19,7 +19,7 @@ bool uc_name_is_valid(const char *name);
 int uc_name_find(const struct uc_host *host, const char *name, struct uc_device *ret_device,
 		 struct uc_error *err);
 
-/* The same by what is behind it: a target, and its backing as records have it. */
+/* The same by what is behind it: a target, and its backing, by whatever path. */
 int uc_name_find_backing(const struct uc_host *host, const char *target, const char *backing,
 			 struct uc_device *ret_device, struct uc_error *err);
 

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "device.h"
 #include "feature.h"
+#include "keeper.h"
 #include "machine.h"
 #include "node.h"
 #include "params.h"
@@ -22,6 +23,11 @@
 #include "record.h"
 #include "recover.h"
 #include "recovery.h"
+
+static const struct uc_lock *lock_of(const struct uc_obtained *dev)
+{
+	return dev->args->locks->device;
+}
 
 static int check_threads(const struct uc_obtained *dev, struct uc_error *err)
 {
@@ -149,10 +155,33 @@ static void expect_grant(struct uc_obtained *dev, uint64_t features)
 		info->nr_hw_queues = (uint16_t)cpus;
 }
 
+/* A start that was killed has left a stopped device without the driver's part of it. */
+static bool is_reserved(const struct uc_obtained *dev, uint32_t id)
+{
+	struct uc_record record;
+
+	return uc_record_load(dev->host, id, &record) == 0 && record.stopped.is &&
+	       record.cookie != dev->args->cookie;
+}
+
+static int check_reserved(const struct uc_obtained *dev, struct uc_error *err)
+{
+	const uint32_t id = dev->args->spec->id;
+
+	if (id == UC_ID_ANY || !is_reserved(dev, id))
+		return 0;
+	return uc_fail(err, UC_DIFFERS, EEXIST,
+		       "the id %u is that of a stopped device; see 'ublkctl start' and 'ublkctl "
+		       "del'",
+		       id);
+}
+
 static int check_add(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
 {
 	int ret = dev->args->restart ? 0 : uc_ctrl_check_add(dev->ctrl, dev->args->spec->id, err);
 
+	if (ret == 0)
+		ret = check_reserved(dev, err);
 	if (ret < 0)
 		return ret;
 	ask_for(dev, features);
@@ -160,27 +189,62 @@ static int check_add(struct uc_obtained *dev, uint64_t features, struct uc_error
 	return compare_granted(dev, err);
 }
 
-static int add_device(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+static int take_id(struct uc_obtained *dev, uint64_t features, uint32_t id, struct uc_error *err)
 {
-	struct ublk_params params;
-	int ret;
+	int ret = check_reserved(dev, err);
 
+	if (ret < 0)
+		return ret;
 	ask_for(dev, features);
+	dev->info.dev_id = id;
 	ret = uc_ctrl_add_dev(dev->ctrl, &dev->info, err);
 	if (ret < 0)
 		return ret;
 	dev->added = true;
+	/* Whose the id was may not have come to its end yet. */
+	return uc_lock_bind(dev->host, dev->args->locks->device, dev->info.dev_id, err);
+}
+
+/* The driver gives the first one that it does not know, and not each of those is free. */
+static int take_free_id(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+{
+	uint32_t id = UC_ID_ANY;
+	int ret;
+
+	for (;;) {
+		ret = take_id(dev, features, id, err);
+		if (ret == -EEXIST && id < UC_ID_MAX) {
+			id++;
+			continue;
+		}
+		if (ret < 0 || !is_reserved(dev, dev->info.dev_id))
+			return ret;
+		id = dev->info.dev_id + 1;
+		ret = uc_ctrl_del_dev(dev->ctrl, lock_of(dev), err);
+		if (ret < 0)
+			return ret;
+		dev->added = false;
+	}
+}
+
+static int add_device(struct uc_obtained *dev, uint64_t features, struct uc_error *err)
+{
+	struct ublk_params params;
+	int ret = dev->args->spec->id == UC_ID_ANY
+			  ? take_free_id(dev, features, err)
+			  : take_id(dev, features, dev->args->spec->id, err);
+
 	/* Without the node every other command is refused, also the one that deletes it again. */
-	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+	if (ret == 0 && (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV))
 		ret = uc_node_await_ours(dev->host, dev->info.dev_id, err);
 	if (ret == 0)
 		ret = compare_granted(dev, err);
 	if (ret < 0)
 		return ret;
 	uc_params_build(dev->args->target, dev->path, &dev->info, &params);
-	ret = uc_ctrl_set_params(dev->ctrl, dev->info.dev_id, &params, err);
+	ret = uc_ctrl_set_params(dev->ctrl, lock_of(dev), &params, err);
 	if (ret == 0 && dev->path->shared)
-		ret = uc_shared_register(&dev->shared, dev->ctrl, dev->info.dev_id, err);
+		ret = uc_shared_register(&dev->shared, dev->ctrl, lock_of(dev), err);
 	return ret;
 }
 
@@ -191,7 +255,7 @@ static int work_remove(void *ctx, void *ret, struct uc_error *err)
 	int res = uc_ctrl_open(dev->host, &ctrl, err);
 
 	(void)ret;
-	return res < 0 ? res : uc_ctrl_del_dev(ctrl, dev->args->spec->id, err);
+	return res < 0 ? res : uc_ctrl_del_dev(ctrl, lock_of(dev), err);
 }
 
 /*
@@ -230,17 +294,20 @@ static int make_device(struct uc_obtained *dev, struct uc_error *err)
 /* What the device's clients were promised must be there. */
 static int check_size(const struct uc_obtained *dev, struct uc_error *err)
 {
-	const uint64_t size = uc_device_attr(dev->host, dev->info.dev_id, "size") << 9;
 	const struct uc_target *target = dev->args->target;
 	/* It may have been resized since the target was opened. */
 	const uint64_t room = target->ops->room ? target->ops->room(target) : target->size;
+	uint64_t sectors;
 
-	if (room >= size)
+	if (!uc_device_attr(dev->host, dev->info.dev_id, "size", &sectors))
+		return uc_fail(err, UC_FAILED, ENOENT, "the size of device %u cannot be read",
+			       dev->info.dev_id);
+	if (room >= sectors << 9)
 		return 0;
 	return uc_fail(err, UC_FAILED, EINVAL,
 		       "device %u has %" PRIu64 " bytes, but what is to be behind it has only "
 		       "%" PRIu64,
-		       dev->info.dev_id, size, room);
+		       dev->info.dev_id, sectors << 9, room);
 }
 
 static int write_record(const struct uc_obtained *dev, const struct uc_keeper_id *keeper,
@@ -268,13 +335,14 @@ static int write_record(const struct uc_obtained *dev, const struct uc_keeper_id
 		snprintf(record.name, sizeof(record.name), "%s", spec->name);
 	snprintf(record.target, sizeof(record.target), "%s", target->ops->name);
 	snprintf(record.backing, sizeof(record.backing), "%s", target->backing);
+	record.identity = target->identity;
 	snprintf(record.path, sizeof(record.path), "%s", dev->path->name);
 	if (spec->shared_memory)
 		snprintf(record.shared_memory, sizeof(record.shared_memory), "%s",
 			 spec->shared_memory);
 	if (spec->target_options)
 		snprintf(record.options, sizeof(record.options), "%s", spec->target_options);
-	return uc_record_write(dev->host, &record, err);
+	return uc_record_write(dev->host, lock_of(dev), &record, err);
 }
 
 /* The driver knows the old handler's memory, and has it pinned; ours may be another file. */
@@ -284,8 +352,8 @@ static int replace_shared(struct uc_obtained *dev, struct uc_error *err)
 
 	if (ret < 0)
 		return ret;
-	(void)uc_ctrl_unreg_buf(dev->ctrl, dev->info.dev_id, 0, NULL);
-	return uc_shared_register(&dev->shared, dev->ctrl, dev->info.dev_id, err);
+	(void)uc_ctrl_unreg_buf(dev->ctrl, lock_of(dev), 0, NULL);
+	return uc_shared_register(&dev->shared, dev->ctrl, lock_of(dev), err);
 }
 
 /* From where a handler has died to where the next one may open and fetch. */
@@ -298,7 +366,12 @@ static int take_over(struct uc_obtained *dev, struct uc_error *err)
 
 	if (ret < 0)
 		return ret;
+	if (dev->info.ublksrv_flags != dev->args->cookie)
+		return uc_fail(err, UC_NO_DEVICE, ENODEV,
+			       "device %u is gone, and another one has its id by now", id);
 	known = uc_record_read(dev->host, &dev->info, &record) == 0;
+	if (known)
+		dev->before = record.keeper;
 	ret = uc_path_resume(dev->args->target, dev->info.flags, dev->args->spec, &dev->path, err);
 	if (ret == 0)
 		ret = check_threads(dev, err);
@@ -307,8 +380,8 @@ static int take_over(struct uc_obtained *dev, struct uc_error *err)
 	if (ret == 0 && dev->host->dry_run)
 		return uc_recover_check(dev->ctrl, &dev->info, known ? &record : NULL, err);
 	if (ret == 0)
-		ret = uc_recover_begin(dev->host, dev->ctrl, id, known ? &record : NULL, &dev->info,
-				       err);
+		ret = uc_recover_begin(dev->host, dev->ctrl, lock_of(dev), known ? &record : NULL,
+				       &dev->info, err);
 	/*
 	 * Before anything is fetched: see uc_recover_begin(). The old keeper stays, as long as it
 	 * may have to keep for yet another.
@@ -327,5 +400,9 @@ int uc_obtain(struct uc_obtained *dev, struct uc_error *err)
 
 int uc_obtained_write_record(const struct uc_obtained *dev, struct uc_error *err)
 {
-	return write_record(dev, &dev->keeper, false, err);
+	int ret = write_record(dev, &dev->keeper, false, err);
+
+	if (ret == 0 && dev->before.pid != dev->keeper.pid)
+		uc_keeper_end(&dev->before);
+	return ret;
 }

@@ -16,6 +16,7 @@ struct uc_obtained {
 	const struct uc_host *host;
 	struct uc_ctrl *ctrl;
 	struct uc_keeper_id keeper; /* for the record */
+	struct uc_keeper_id before; /* in office until the record is written, if there is one */
 
 	/* From the driver. */
 	const struct uc_path *path;

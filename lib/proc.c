@@ -54,6 +54,16 @@ uint64_t uc_proc_start_time(pid_t pid)
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
 
+pid_t uc_proc_parent(pid_t pid)
+{
+	char line[1024];
+	const char *fields = read_stat(pid, line, sizeof(line));
+	pid_t parent;
+
+	/* proc(5): ppid is field 4. */
+	return fields && sscanf(fields, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
 /* Whether SIGKILL is on its way to the process. */
 static bool is_killed(pid_t pid)
 {
@@ -107,26 +117,6 @@ static bool is_path_only(pid_t pid, const char *fd)
 	return flags & O_PATH;
 }
 
-bool uc_proc_has_open(pid_t pid, const struct stat *node)
-{
-	uc_auto_dir DIR *dir = NULL;
-	const struct dirent *entry;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	while ((entry = readdir(dir))) {
-		struct stat st;
-
-		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && is_same(&st, node) &&
-		    !is_path_only(pid, entry->d_name))
-			return true;
-	}
-	return false;
-}
-
 void uc_proc_name(pid_t pid, char *buf, size_t size)
 {
 	uc_auto_file FILE *file = open_proc(pid, "comm");
@@ -176,7 +166,49 @@ int uc_proc_take_file(pid_t pid, uint64_t start, int fd)
 	return mine < 0 ? -errno : mine;
 }
 
-pid_t uc_proc_find_opener(const struct stat *node, pid_t except)
+/* Whether the file, as the process has it open, holds a lock on that byte; see proc(5). */
+static bool has_lock(pid_t pid, const char *fd, off_t offset)
+{
+	uc_auto_file FILE *file = NULL;
+	long long start;
+	char info[64];
+	char line[256];
+
+	snprintf(info, sizeof(info), "fdinfo/%.20s", fd);
+	file = open_proc(pid, info);
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "lock: %*d: %*s %*s %*s %*d %*s %lld", &start) == 1 &&
+		    start == offset)
+			return true;
+	return false;
+}
+
+/* The first open file of the process that is this one, and has the lock if `lock` is not NULL. */
+static bool has_file(pid_t pid, const struct stat *node, const off_t *lock)
+{
+	uc_auto_dir DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && is_same(&st, node) &&
+		    (lock ? has_lock(pid, entry->d_name, *lock)
+			  : !is_path_only(pid, entry->d_name)))
+			return true;
+	}
+	return false;
+}
+
+bool uc_proc_has_open(pid_t pid, const struct stat *node)
+{
+	return has_file(pid, node, NULL);
+}
+
+static pid_t find(const struct stat *node, const off_t *lock, pid_t except)
 {
 	uc_auto_dir DIR *dir = opendir("/proc");
 	const struct dirent *entry;
@@ -184,8 +216,18 @@ pid_t uc_proc_find_opener(const struct stat *node, pid_t except)
 	while (dir && (entry = readdir(dir))) {
 		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
 
-		if (pid > 0 && pid != except && uc_proc_has_open(pid, node))
+		if (pid > 0 && pid != except && has_file(pid, node, lock))
 			return pid;
 	}
 	return 0;
+}
+
+pid_t uc_proc_find_opener(const struct stat *node, pid_t except)
+{
+	return find(node, NULL, except);
+}
+
+pid_t uc_proc_find_locker(const struct stat *file, off_t offset, pid_t except)
+{
+	return find(file, &offset, except);
 }

@@ -21,6 +21,9 @@ bool uc_proc_is_dying(pid_t pid);
 /* True when the process has this device node open, under whatever name. */
 bool uc_proc_has_open(pid_t pid, const struct stat *node);
 
+/* 0: there is none, or no such process. */
+pid_t uc_proc_parent(pid_t pid);
+
 /* Name of the process as the kernel has it, "?" when unknown. */
 void uc_proc_name(pid_t pid, char *buf, size_t size);
 
@@ -52,5 +55,8 @@ void uc_proc_where_self(char *buf, size_t size);
 
 /* First process other than `except` that has the node open; 0 if none is seen. */
 pid_t uc_proc_find_opener(const struct stat *node, pid_t except);
+
+/* The same for who has a record lock (fcntl(2)) on that byte of the file. */
+pid_t uc_proc_find_locker(const struct stat *file, off_t offset, pid_t except);
 
 #endif

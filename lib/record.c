@@ -11,24 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cause.h"
 #include "cleanup.h"
 #include "stats.h"
 
 #define SCHEMA_VERSION 1
-#define UC_CPUS_TEXT   4096
 #define RECORD_MAX     65536 /* a file larger than this is none of ours */
-
-int uc_record_prepare(const struct uc_host *host, struct uc_error *err)
-{
-	struct uc_cause cause;
-
-	if (!*host->run_dir)
-		return uc_fail(err, UC_FAILED, ENOENT, "%s", host->no_run_dir);
-	if (!host->dry_run && mkdir(host->run_dir, 0755) < 0 && errno != EEXIST)
-		return uc_fail_open(err, host, host->run_dir, errno);
-	return uc_cause_run_dir(host, &cause) ? uc_fail_cause(err, &cause) : 0;
-}
 
 static struct json_object *stopped_to_json(const struct uc_stopped *s)
 {
@@ -38,6 +25,15 @@ static struct json_object *stopped_to_json(const struct uc_stopped *s)
 	json_object_object_add(doc, "depth", json_object_new_int(s->depth));
 	json_object_object_add(doc, "max_io_size", json_object_new_uint64(s->max_io_size));
 	json_object_object_add(doc, "flags", json_object_new_uint64(s->flags));
+	return doc;
+}
+
+static struct json_object *resizing_to_json(const struct uc_resizing *r)
+{
+	struct json_object *doc = json_object_new_object();
+
+	json_object_object_add(doc, "from", json_object_new_uint64(r->from));
+	json_object_object_add(doc, "option", json_object_new_string(r->option));
 	return doc;
 }
 
@@ -64,37 +60,60 @@ static void add_handler(struct json_object *doc, const struct uc_record *r)
 	json_object_object_add(doc, "keeper", keeper);
 	if (r->stopped.is)
 		json_object_object_add(doc, "stopped", stopped_to_json(&r->stopped));
+	if (r->resizing.from)
+		json_object_object_add(doc, "resizing", resizing_to_json(&r->resizing));
+}
+
+/* As text: a JSON number loses bits above 2^53 in many readers. */
+static void add_hex(struct json_object *doc, const char *key, uint64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, number);
+	json_object_object_add(doc, key, json_object_new_string(text));
+}
+
+static struct json_object *identity_to_json(const struct uc_identity *i)
+{
+	struct json_object *doc = json_object_new_object();
+
+	json_object_object_add(doc, "disk", json_object_new_boolean(i->is_disk));
+	add_hex(doc, "device", i->device);
+	add_hex(doc, "inode", i->inode);
+	add_hex(doc, "generation", i->generation);
+	return doc;
 }
 
 static struct json_object *to_json(const struct uc_record *r)
 {
 	struct json_object *doc = json_object_new_object();
-	char cookie[32];
 
-	/* As text: a JSON number loses bits above 2^53 in many readers. */
-	snprintf(cookie, sizeof(cookie), "%016" PRIx64, r->cookie);
 	json_object_object_add(doc, "schema_version", json_object_new_int(SCHEMA_VERSION));
 	json_object_object_add(doc, "id", json_object_new_uint64(r->id));
-	json_object_object_add(doc, "cookie", json_object_new_string(cookie));
+	add_hex(doc, "cookie", r->cookie);
 	json_object_object_add(doc, "pid", json_object_new_int(r->pid));
 	json_object_object_add(doc, "pid_start", json_object_new_uint64(r->pid_start));
 	json_object_object_add(doc, "name", json_object_new_string(r->name));
 	json_object_object_add(doc, "target", json_object_new_string(r->target));
 	json_object_object_add(doc, "backing", json_object_new_string(r->backing));
+	if (r->identity.known)
+		json_object_object_add(doc, "identity", identity_to_json(&r->identity));
 	json_object_object_add(doc, "data_path", json_object_new_string(r->path));
 	json_object_object_add(doc, "data_path_asked", json_object_new_boolean(r->path_asked));
 	add_handler(doc, r);
 	return doc;
 }
 
-/* Writes the whole text to a new file and makes it durable. Returns 0 or a negative errno. */
+/*
+ * Makes it the whole content of the file, and durable. Where the file has been, its room is used
+ * again. Returns 0 or a negative errno.
+ */
 static int write_file(const char *path, const char *text)
 {
 	uc_auto_close int fd = -1;
 	const size_t len = strlen(text);
 
-	(void)unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
 	if (fd < 0)
 		return -errno;
 	for (size_t done = 0; done < len;) {
@@ -107,28 +126,8 @@ static int write_file(const char *path, const char *text)
 		done += (size_t)n;
 	}
 	/* The umask of whoever calls us must not decide who may read it. */
-	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+	if (ftruncate(fd, (off_t)len) < 0 || fchmod(fd, 0644) < 0 || fsync(fd) < 0)
 		return -errno;
-	return 0;
-}
-
-int uc_record_write(const struct uc_host *host, const struct uc_record *record,
-		    struct uc_error *err)
-{
-	uc_auto_json struct json_object *doc = to_json(record);
-	char path[512];
-	char temp[512];
-	int ret;
-
-	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, record->id);
-	snprintf(temp, sizeof(temp), "%s/.%u.json.new", host->run_dir, record->id);
-	ret = write_file(temp, json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY));
-	if (ret == 0 && rename(temp, path) < 0)
-		ret = -errno;
-	if (ret < 0) {
-		(void)unlink(temp);
-		return uc_fail_errno(err, -ret, "%s: cannot write the record", path);
-	}
 	return 0;
 }
 
@@ -243,6 +242,18 @@ static bool stopped_from_json(struct json_object *doc, struct uc_stopped *ret_st
 	return true;
 }
 
+/* Not there: it is not. */
+static bool resizing_from_json(struct json_object *doc, struct uc_resizing *ret_resizing)
+{
+	struct json_object *resizing;
+
+	if (!json_object_object_get_ex(doc, "resizing", &resizing))
+		return true;
+	return json_object_is_type(resizing, json_type_object) &&
+	       number_of(resizing, "from", &ret_resizing->from) &&
+	       text_into(resizing, "option", ret_resizing->option, sizeof(ret_resizing->option));
+}
+
 /* What a new handler needs. */
 static bool handler_from_json(struct json_object *doc, struct uc_record *r)
 {
@@ -269,35 +280,116 @@ static bool handler_from_json(struct json_object *doc, struct uc_record *r)
 	r->physical_bs = (uint32_t)physical_bs;
 	if (!cpus || (*cpus && uc_cpus_parse(cpus, "cpus", &r->cpus, NULL) < 0))
 		return false;
-	return keeper_from_json(doc, &r->keeper) && stopped_from_json(doc, &r->stopped);
+	return keeper_from_json(doc, &r->keeper) && stopped_from_json(doc, &r->stopped) &&
+	       resizing_from_json(doc, &r->resizing);
+}
+
+static bool hex_of(struct json_object *doc, const char *key, uint64_t *ret_number)
+{
+	const char *text = text_of(doc, key);
+	char *end;
+
+	if (!text || !*text)
+		return false;
+	*ret_number = strtoull(text, &end, 16);
+	return !*end;
+}
+
+/* Not there: it is not known. */
+static bool identity_from_json(struct json_object *doc, struct uc_identity *ret_identity)
+{
+	struct json_object *identity;
+
+	if (!json_object_object_get_ex(doc, "identity", &identity))
+		return true;
+	ret_identity->known = json_object_is_type(identity, json_type_object) &&
+			      truth_of(identity, "disk", &ret_identity->is_disk) &&
+			      hex_of(identity, "device", &ret_identity->device) &&
+			      hex_of(identity, "inode", &ret_identity->inode) &&
+			      hex_of(identity, "generation", &ret_identity->generation);
+	return ret_identity->known;
 }
 
 static bool from_json(struct json_object *doc, struct uc_record *ret_record)
 {
-	const char *cookie = text_of(doc, "cookie");
 	const char *target = text_of(doc, "target");
 	const char *backing = text_of(doc, "backing");
 	const char *path = text_of(doc, "data_path");
 	uint64_t version;
 	uint64_t id;
 	uint64_t pid;
-	char *end;
 
-	if (!cookie || !target || !backing || !path ||
-	    !number_of(doc, "schema_version", &version) || version != SCHEMA_VERSION ||
-	    !number_of(doc, "id", &id) || id > UINT32_MAX || !number_of(doc, "pid", &pid) ||
-	    pid > INT32_MAX || !number_of(doc, "pid_start", &ret_record->pid_start) ||
+	if (!target || !backing || !path || !number_of(doc, "schema_version", &version) ||
+	    version != SCHEMA_VERSION || !number_of(doc, "id", &id) || id > UINT32_MAX ||
+	    !number_of(doc, "pid", &pid) || pid > INT32_MAX ||
+	    !number_of(doc, "pid_start", &ret_record->pid_start) ||
 	    !truth_of(doc, "data_path_asked", &ret_record->path_asked) ||
 	    !text_into(doc, "name", ret_record->name, sizeof(ret_record->name)) ||
-	    !handler_from_json(doc, ret_record))
+	    !hex_of(doc, "cookie", &ret_record->cookie) ||
+	    !identity_from_json(doc, &ret_record->identity) || !handler_from_json(doc, ret_record))
 		return false;
 	ret_record->id = (uint32_t)id;
 	ret_record->pid = (int32_t)pid;
-	ret_record->cookie = strtoull(cookie, &end, 16);
 	snprintf(ret_record->target, sizeof(ret_record->target), "%s", target);
 	snprintf(ret_record->backing, sizeof(ret_record->backing), "%s", backing);
 	snprintf(ret_record->path, sizeof(ret_record->path), "%s", path);
-	return *cookie && !*end;
+	return true;
+}
+
+/* As it is, and not only in part: a text that was cut is no JSON any more, or another. */
+static bool can_be_read(struct json_object *doc)
+{
+	uc_auto_json struct json_object *again = NULL;
+	struct uc_record record = {0};
+
+	if (!from_json(doc, &record))
+		return false;
+	again = to_json(&record);
+	return json_object_equal(doc, again);
+}
+
+/*
+ * The new text goes to a second file, which then changes places with the record. It stays, so that
+ * a full file system keeps nobody from saying what has become of a device.
+ */
+static int replace_file(const char *path, const char *spare, const char *text)
+{
+	int ret = write_file(spare, text);
+	struct stat st;
+
+	if (ret < 0)
+		return ret;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    renameat2(AT_FDCWD, spare, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (rename(spare, path) < 0)
+		return -errno;
+	/* The first one. Without a spare the next just needs room. */
+	(void)write_file(spare, text);
+	return 0;
+}
+
+int uc_record_write(const struct uc_host *host, const struct uc_lock *lock,
+		    const struct uc_record *record, struct uc_error *err)
+{
+	uc_auto_json struct json_object *doc = to_json(record);
+	char spare[512];
+	char path[512];
+	int ret;
+
+	if (!can_be_read(doc))
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "the record of device %u could not be read back: its options are "
+			       "too long, or not UTF-8",
+			       record->id);
+	if (uc_lock_id(lock) != record->id)
+		return uc_fail(err, UC_FAILED, EINVAL,
+			       "the record of device %u is not ours to write", record->id);
+	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, record->id);
+	snprintf(spare, sizeof(spare), "%s/.%u.json.spare", host->run_dir, record->id);
+	ret = replace_file(path, spare,
+			   json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY));
+	return ret < 0 ? uc_fail_errno(err, -ret, "%s: cannot write the record", path) : 0;
 }
 
 int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record)
@@ -341,13 +433,32 @@ int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_inf
 	return 0;
 }
 
-void uc_record_remove(const struct uc_host *host, uint32_t id)
+int uc_record_set_size(struct uc_record *record, const char *option, uint64_t bytes)
 {
+	uc_auto_json struct json_object *options = json_tokener_parse(record->options);
+	const char *text;
+	char number[32];
+
+	snprintf(number, sizeof(number), "%" PRIu64, bytes);
+	json_object_object_add(options, option, json_object_new_string(number));
+	text = json_object_to_json_string_ext(options, JSON_C_TO_STRING_PLAIN);
+	if (strlen(text) >= sizeof(record->options))
+		return -E2BIG;
+	snprintf(record->options, sizeof(record->options), "%s", text);
+	return 0;
+}
+
+void uc_record_remove(const struct uc_host *host, const struct uc_lock *lock)
+{
+	const uint32_t id = uc_lock_id(lock);
 	char path[512];
 
 	if (!*host->run_dir)
 		return;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
+	(void)unlink(path);
+	/* Its spare. */
+	snprintf(path, sizeof(path), "%s/.%u.json.spare", host->run_dir, id);
 	(void)unlink(path);
 	uc_stats_remove(host, id);
 }

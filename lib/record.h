@@ -8,6 +8,8 @@
 #include "affinity.h"
 #include "error.h"
 #include "host.h"
+#include "identity.h"
+#include "lock.h"
 #include "target.h"
 #include "ublk_abi.h"
 
@@ -27,6 +29,15 @@ struct uc_stopped {
 	uint64_t flags;       /* UBLK_F_*, as granted */
 };
 
+/*
+ * A resize that has begun: which of the two sizes the device has, the driver knows. Whoever changes
+ * the device next says it in the record; see settle.h.
+ */
+struct uc_resizing {
+	uint64_t from;   /* bytes; 0: there is none */
+	char option[32]; /* of the target: what says the size */
+};
+
 #define UC_OPTIONS_MAX 1024
 #define UC_NAME_MAX    64
 
@@ -42,8 +53,9 @@ struct uc_record {
 	char name[UC_NAME_MAX]; /* "": it has none */
 	char target[32];
 	char backing[UC_BACKING_MAX];
-	char path[32];   /* the data path in use */
-	bool path_asked; /* it was asked for, and not chosen */
+	struct uc_identity identity; /* of the backing; not known by earlier versions */
+	char path[32];               /* the data path in use */
+	bool path_asked;             /* it was asked for, and not chosen */
 
 	/* For a new handler: */
 	uint16_t threads;     /* of each queue */
@@ -58,14 +70,15 @@ struct uc_record {
 	struct uc_keeper_id keeper;
 	/* Only counts while the device is not served. */
 	struct uc_stopped stopped;
+	struct uc_resizing resizing;
 };
 
-/* Makes the runtime directory if need be; refuses one that others than its owner can write to. */
-int uc_record_prepare(const struct uc_host *host, struct uc_error *err);
-
-/* Temporary file, fsync, rename: a reader sees a whole record or none. */
-int uc_record_write(const struct uc_host *host, const struct uc_record *record,
-		    struct uc_error *err);
+/*
+ * Of the device that the lock is about. A reader sees a whole record or none, and a full file
+ * system only keeps the first one from being written.
+ */
+int uc_record_write(const struct uc_host *host, const struct uc_lock *lock,
+		    const struct uc_record *record, struct uc_error *err);
 
 /*
  * Reads the record of a device that the kernel describes as *info. -ENOENT: there is none,
@@ -78,7 +91,10 @@ int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_inf
 /* The same without a device to compare it with: what it says may be long over. */
 int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record);
 
+/* Says in it that the target's option has this value. -E2BIG: there is no room for that. */
+int uc_record_set_size(struct uc_record *record, const char *option, uint64_t bytes);
+
 /* Removes the record and what else is kept of the device. Fine if there is nothing. */
-void uc_record_remove(const struct uc_host *host, uint32_t id);
+void uc_record_remove(const struct uc_host *host, const struct uc_lock *lock);
 
 #endif

@@ -65,6 +65,12 @@ void uc_recover_spec(const struct uc_device *device, struct uc_spec *spec)
 		spec->threads = UC_DEFAULT_THREADS;
 }
 
+int uc_recover_is_stopped(uint32_t id, struct uc_error *err)
+{
+	return uc_fail(err, UC_FAILED, EINVAL, "device %u is stopped; use 'ublkctl start %u'", id,
+		       id);
+}
+
 static int check_recoverable(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info,
 			     struct uc_error *err)
 {
@@ -72,9 +78,7 @@ static int check_recoverable(const struct uc_host *host, const struct ublksrv_ct
 
 	if (info->state == UBLK_S_DEV_DEAD && uc_record_read(host, info, &record) == 0 &&
 	    record.stopped.is)
-		return uc_fail(err, UC_FAILED, EINVAL,
-			       "device %u is stopped; use 'ublkctl start %u'", info->dev_id,
-			       info->dev_id);
+		return uc_recover_is_stopped(info->dev_id, err);
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return uc_fail(err, UC_FAILED, EINVAL,
 			       "device %u was made without --recovery; delete it and make it anew",
@@ -163,11 +167,12 @@ int uc_recover_check(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *i
 		       info->dev_id);
 }
 
-int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, const struct uc_lock *lock,
 		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,
 		     struct uc_error *err)
 {
 	const uint64_t deadline = uc_host_deadline(host);
+	const uint32_t id = uc_lock_id(lock);
 	int ret = uc_recover_await(host, ctrl, id, ret_info, err);
 
 	if (ret == 0)
@@ -175,7 +180,7 @@ int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t 
 	if (ret < 0)
 		return ret;
 	/* EBUSY: the files of the dead handler are not released yet. */
-	while ((ret = uc_ctrl_start_user_recovery(ctrl, id, err)) == -EBUSY &&
+	while ((ret = uc_ctrl_start_user_recovery(ctrl, lock, err)) == -EBUSY &&
 	       uc_left_ms(deadline) > 0)
 		uc_sleep_ms(LOOK_MS);
 	if (ret == -EBUSY) {

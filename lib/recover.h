@@ -19,6 +19,9 @@ int uc_recover_settle(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t
 int uc_recover_await(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		     struct ublksrv_ctrl_dev_info *ret_info, struct uc_error *err);
 
+/* UC_FAILED, for a device that was stopped: what to use instead. */
+int uc_recover_is_stopped(uint32_t id, struct uc_error *err);
+
 /* Whether the process that the driver names has the device open, and is not about to die. */
 bool uc_recover_is_served(const struct uc_host *host, const struct ublksrv_ctrl_dev_info *info);
 
@@ -39,7 +42,7 @@ int uc_recover_check(struct uc_ctrl *ctrl, const struct ublksrv_ctrl_dev_info *i
  * The driver's START_USER_RECOVERY: from now on this process may open ublkcN and fetch.
  * See uc_recover_check() for `record`.
  */
-int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
+int uc_recover_begin(const struct uc_host *host, struct uc_ctrl *ctrl, const struct uc_lock *lock,
 		     const struct uc_record *record, struct ublksrv_ctrl_dev_info *ret_info,
 		     struct uc_error *err);
 

@@ -30,6 +30,10 @@
 #include "progress.h"
 #include "queue.h"
 #include "record.h"
+#include "rundir.h"
+
+/* How often what another does is looked at. */
+#define LOOK_MS 10
 
 struct server {
 	const struct uc_server_args *args;
@@ -199,6 +203,7 @@ static int await_queues(struct server *s, struct uc_error *err)
 
 static int start_device(struct server *s, struct uc_error *err)
 {
+	const struct uc_lock *lock = s->args->locks->device;
 	const uint32_t id = s->dev.info.dev_id;
 	int ret = uc_node_open_char(&s->host, id, &s->char_fd, err);
 
@@ -214,11 +219,12 @@ static int start_device(struct server *s, struct uc_error *err)
 		ret = uc_obtained_write_record(&s->dev, err);
 	if (ret < 0)
 		return ret;
-	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->dev.ctrl, id, getpid(), err)
-			      : uc_ctrl_start_dev(s->dev.ctrl, id, getpid(), err);
+	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->dev.ctrl, lock, getpid(), err)
+			      : uc_ctrl_start_dev(s->dev.ctrl, lock, getpid(), err);
 	/* Ours from now on, to be deleted on a signal. */
 	s->dev.added = ret == 0 || s->dev.added;
-	if (ret == 0)
+	/* Of one that was served before, its users know what it can read, and have it open. */
+	if (ret == 0 && !s->args->resume)
 		ret = uc_node_await_block(&s->host, id, s->args->target->limits.logical_bs, err);
 	return ret;
 }
@@ -266,16 +272,13 @@ static int leave_mounts(struct server *s, struct uc_error *err)
 
 static int bring_up(struct server *s, struct uc_error *err)
 {
-	uc_auto_close int lock_fd = -1;
+	struct uc_locks *locks = s->args->locks;
 	int ret = open_signals(s, err);
 
 	if (ret == 0)
 		ret = uc_ctrl_open(&s->host, &s->dev.ctrl, err);
-	if (ret == 0)
-		ret = uc_record_prepare(&s->host, err);
-	/* One that is started again is alone, lest another gets its id meanwhile. */
-	if (ret == 0 && !s->args->resume)
-		ret = uc_lock_making(&s->host, s->args->restart, &lock_fd, err);
+	if (ret == 0 && !is_known(s))
+		ret = uc_lock_making(&s->host, false, &locks->making_fd, err);
 	if (ret == 0)
 		ret = uc_obtain(&s->dev, err);
 	if (ret == 0)
@@ -289,6 +292,8 @@ static int bring_up(struct server *s, struct uc_error *err)
 		ret = leave_mounts(s, err);
 	if (ret == 0)
 		ret = tell_ready(s, err);
+	if (ret == 0)
+		uc_locks_release(locks);
 	return ret;
 }
 
@@ -342,6 +347,24 @@ static bool join_queues(struct server *s)
 }
 
 /*
+ * The right to take our device away: that of a start which has failed is ours yet; later another
+ * may be at it, and if that is to stop the device, there is nothing left to do. NULL: not ours.
+ */
+static const struct uc_lock *lock_to_delete(struct server *s, struct uc_error *err)
+{
+	const uint64_t deadline = uc_host_deadline(&s->host);
+	struct uc_locks *locks = s->args->locks;
+	struct pollfd end = {.fd = s->end_pipe[0], .events = POLLIN};
+
+	while (!locks->device &&
+	       uc_lock_try_device(&s->host, s->dev.info.dev_id, &locks->device, err) == -EBUSY) {
+		if (uc_left_ms(deadline) == 0 || poll(&end, 1, LOOK_MS) > 0)
+			break;
+	}
+	return locks->device;
+}
+
+/*
  * Takes down what bring_up() made, however far it came. The device itself is removed only when
  * `delete`: a device that someone else stopped is theirs to delete; and with `stay` it is only
  * stopped. Failures are logged: there may be an earlier error to report, and the parent looks after
@@ -349,16 +372,19 @@ static bool join_queues(struct server *s)
  */
 static void take_down(struct server *s, bool delete, bool stay)
 {
-	const uint32_t id = s->dev.info.dev_id;
 	/* A client of its own: a command of the other one may still be waiting for its answer. */
 	uc_auto_ctrl struct uc_ctrl *last = s->last_ctrl;
+	const struct uc_lock *lock = NULL;
 	struct uc_error err = {0};
 	struct uc_ctrl *ctrl;
 
-	if (delete &&s->dev.added && !last && uc_ctrl_open(&s->host, &last, &err) < 0)
+	delete &= s->dev.added;
+	if (delete &&!(lock = lock_to_delete(s, &err)))
 		uc_log(LOG_ERR, "%s", err.text);
-	ctrl = delete &&s->dev.added ? last : NULL;
-	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, id, &err) < 0)
+	if (lock && !last && uc_ctrl_open(&s->host, &last, &err) < 0)
+		uc_log(LOG_ERR, "%s", err.text);
+	ctrl = lock ? last : NULL;
+	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, lock, &err) < 0)
 		uc_log(LOG_ERR, "%s", err.text);
 	if (!join_queues(s))
 		return;
@@ -371,8 +397,8 @@ static void take_down(struct server *s, bool delete, bool stay)
 	if (s->char_fd >= 0)
 		close(s->char_fd);
 	if (ctrl && !stay) {
-		uc_record_remove(&s->host, id);
-		if (uc_ctrl_del_dev(ctrl, id, &err) < 0)
+		uc_record_remove(&s->host, lock);
+		if (uc_ctrl_del_dev(ctrl, lock, &err) < 0)
 			uc_log(LOG_ERR, "%s", err.text);
 	}
 }
@@ -385,7 +411,7 @@ static void restore_stopped(const struct server *s, struct uc_record *record)
 	if (uc_record_load(&s->host, record->id, &now) < 0 || now.cookie != record->cookie)
 		return;
 	record->keeper = now.keeper;
-	if (uc_record_write(&s->host, record, NULL) < 0)
+	if (uc_record_write(&s->host, s->args->locks->device, record, NULL) < 0)
 		uc_log(LOG_ERR, "device %u: the record that it is stopped cannot be written",
 		       record->id);
 }
@@ -397,7 +423,7 @@ int uc_server_check(const struct uc_server_args *args, struct uc_added *ret_adde
 	int ret = uc_ctrl_open(args->host, &dev.ctrl, err);
 
 	if (ret == 0)
-		ret = uc_record_prepare(args->host, err);
+		ret = uc_rundir_prepare(args->host, err);
 	if (ret == 0)
 		ret = uc_obtain(&dev, err);
 	if (ret == 0) {
@@ -435,6 +461,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 	    (uc_record_load(&s.host, args->spec->id, &before) < 0 || before.cookie != args->cookie))
 		return uc_fail(err, UC_FAILED, ESTALE, "the record of device %u is gone",
 			       args->spec->id);
+	s.dev.before = before.keeper;
 	ret = get_keeper(&s, err);
 	if (ret < 0)
 		return ret;

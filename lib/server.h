@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "host.h"
+#include "lock.h"
 #include "record.h"
 #include "spec.h"
 #include "target.h"
@@ -25,6 +26,12 @@ struct uc_server_args {
 	bool resume;     /* take over device spec->id, which has lost its handler */
 	bool restart;    /* make device spec->id anew, which is stopped and has that cookie */
 	const struct uc_keeper_id *keeper; /* it has one already; NULL: make one if need be */
+	/*
+	 * What its maker holds, released when it is ready: names_fd, if others must not make such a
+	 * device meanwhile, making_fd if it is to be started again, and always the device's lock,
+	 * which is of no device yet if the driver chooses the id.
+	 */
+	struct uc_locks *locks;
 
 	/*
 	 * Called once, when the block node opens and reads. A negative return means that nobody

@@ -59,7 +59,7 @@ int uc_shared_open(const char *path, struct uc_shared *ret_shared, struct uc_err
 	return 0;
 }
 
-int uc_shared_register(struct uc_shared *shared, struct uc_ctrl *ctrl, uint32_t id,
+int uc_shared_register(struct uc_shared *shared, struct uc_ctrl *ctrl, const struct uc_lock *lock,
 		       struct uc_error *err)
 {
 	const struct ublk_shmem_buf_reg reg = {
@@ -67,7 +67,7 @@ int uc_shared_register(struct uc_shared *shared, struct uc_ctrl *ctrl, uint32_t 
 		.len = shared->size,
 	};
 
-	return uc_ctrl_reg_buf(ctrl, id, &reg, &shared->index, err);
+	return uc_ctrl_reg_buf(ctrl, lock, &reg, &shared->index, err);
 }
 
 void uc_shared_close(struct uc_shared *shared)

@@ -25,7 +25,7 @@ int uc_shared_open(const char *path, struct uc_shared *ret_shared, struct uc_err
 
 /* Tells the driver, before START_DEV. Its pages are allocated, and stay until the device is gone.
  */
-int uc_shared_register(struct uc_shared *shared, struct uc_ctrl *ctrl, uint32_t id,
+int uc_shared_register(struct uc_shared *shared, struct uc_ctrl *ctrl, const struct uc_lock *lock,
 		       struct uc_error *err);
 
 /* Takes a zeroed one. */

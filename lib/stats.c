@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,18 +108,13 @@ void uc_stats_subtract(struct uc_thread_stats *now, const struct uc_thread_stats
 		to[i] -= from[i];
 }
 
-/*
- * Threads say themselves who they are; what was in flight, nobody answers for any more. A thread's
- * queue is the same as before, and a reader must not find all of them in the first until they have
- * begun.
- */
-static void take_over(struct uc_stats *stats, const struct uc_stats *before)
+static uint64_t new_life(void)
 {
-	for (uint32_t i = 0; i < stats->nr_threads; i++) {
-		stats->threads[i] = before->threads[i];
-		stats->threads[i].in_flight = 0;
-		stats->threads[i].tid = 0;
-	}
+	uint64_t life = 0;
+
+	/* Never 0, so that it is another life than an earlier version's in any case. */
+	(void)!getrandom(&life, sizeof(life), 0);
+	return life | 1;
 }
 
 /* A file of that size, mapped; on failure there is none. */
@@ -150,10 +146,9 @@ static int make_file(const struct uc_host *host, const char *path, size_t size,
 	return 0;
 }
 
-int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
-		    struct uc_stats **ret_stats, struct uc_error *err)
+static int make_stats(const struct uc_host *host, uint32_t id, uint32_t nr_threads,
+		      struct uc_stats **ret_stats, struct uc_error *err)
 {
-	uc_auto_free struct uc_stats *before = NULL;
 	struct uc_stats *stats = NULL;
 	char made[512];
 	char path[512];
@@ -161,8 +156,6 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads
 
 	stats_path(host, id, path, sizeof(path));
 	new_path(host, id, made, sizeof(made));
-	if (go_on)
-		(void)uc_stats_read(host, id, &before);
 	ret = make_file(host, made, stats_size(nr_threads), &stats, err);
 	if (ret < 0 || !stats)
 		return ret;
@@ -170,15 +163,71 @@ int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads
 	stats->version = UC_STATS_VERSION;
 	stats->nr_threads = nr_threads;
 	stats->stride = sizeof(struct uc_thread_stats);
-	if (before && before->nr_threads == nr_threads)
-		take_over(stats, before);
-	/* Whoever looks sees the old counters or the new ones, and never fewer in between. */
+	stats->life = new_life();
 	if (rename(made, path) < 0) {
 		ret = uc_fail_errno(err, errno, "%s", path);
 		(void)unlink(made);
 		uc_stats_unmap(stats);
 		return ret;
 	}
+	*ret_stats = stats;
+	return 0;
+}
+
+/* The file of the server before, or NULL if it is none for so many threads. */
+static struct uc_stats *map_old(const struct uc_host *host, uint32_t id, uint32_t nr_threads)
+{
+	const size_t size = stats_size(nr_threads);
+	uc_auto_close int fd = -1;
+	struct uc_stats *stats;
+	char path[512];
+	struct stat st;
+
+	stats_path(host, id, path, sizeof(path));
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != size ||
+	    posix_fallocate(fd, 0, st.st_size) != 0)
+		return NULL;
+	stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stats == MAP_FAILED)
+		return NULL;
+	if (is_sound(stats, size))
+		return stats;
+	munmap(stats, size);
+	return NULL;
+}
+
+/*
+ * Threads say themselves who they are; what was in flight, nobody answers for any more. A thread's
+ * queue is the same as before, and a reader must not find all of them in the first until they have
+ * begun.
+ */
+static void go_on_with(struct uc_stats *stats)
+{
+	for (uint32_t i = 0; i < stats->nr_threads; i++) {
+		stats->threads[i].in_flight = 0;
+		stats->threads[i].tid = 0;
+	}
+}
+
+/* First the life, so that nobody takes the difference to what was before. */
+static void begin_anew(struct uc_stats *stats)
+{
+	__atomic_store_n(&stats->life, new_life(), __ATOMIC_SEQ_CST);
+	memset(stats->threads, 0, stats->nr_threads * sizeof(stats->threads[0]));
+}
+
+int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
+		    struct uc_stats **ret_stats, struct uc_error *err)
+{
+	struct uc_stats *stats = map_old(host, id, nr_threads);
+
+	if (!stats)
+		return make_stats(host, id, nr_threads, ret_stats, err);
+	if (go_on)
+		go_on_with(stats);
+	else
+		begin_anew(stats);
 	*ret_stats = stats;
 	return 0;
 }

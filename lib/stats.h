@@ -57,12 +57,18 @@ struct uc_stats {
 	uint32_t version;
 	uint32_t nr_threads;
 	uint32_t stride; /* sizeof(struct uc_thread_stats) of the writer */
+	/*
+	 * Of these counters, as long as they only grow: a difference between two lives means
+	 * nothing. 0: an earlier version's, which does not say.
+	 */
+	uint64_t life;
 	struct uc_thread_stats threads[];
 };
 
 /*
- * Makes the file anew and maps it. *ret_stats is unmapped with uc_stats_unmap(). `go_on`: the
- * counters begin where those of the handler before, if it had as many threads, have ended.
+ * Makes the file and maps it, or the one that is there if it is for as many threads: that needs no
+ * room. Nobody else may have it mapped to write. *ret_stats is unmapped with uc_stats_unmap().
+ * `go_on`: then the counters begin where they have ended before.
  */
 int uc_stats_create(const struct uc_host *host, uint32_t id, uint32_t nr_threads, bool go_on,
 		    struct uc_stats **ret_stats, struct uc_error *err);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "ublk_abi.h"
 
 struct io_uring_sqe;
@@ -73,7 +74,8 @@ struct uc_target {
 	struct uc_limits limits;
 	int fds[UC_TARGET_FDS]; /* fixed files of each ring: uc_target_fd(0) ... */
 	unsigned nr_fds;
-	char backing[UC_BACKING_MAX]; /* for people: a path, or "" */
+	char backing[UC_BACKING_MAX]; /* a path as it was given, or "" */
+	struct uc_identity identity;  /* of what it led to; not known without */
 };
 
 /* Whether requests may have their data in a tag's buffer; else all of it is at address(). */

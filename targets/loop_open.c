@@ -39,7 +39,8 @@ struct loop_config {
 	enum direct_io direct_io;
 	bool create;
 	bool share;
-	int fd; /* that is open already; 0: none */
+	int fd;                      /* that is open already; 0: none */
+	struct uc_identity expected; /* not known: whatever the path leads to */
 };
 
 static const struct poptOption loop_options[] = {
@@ -338,9 +339,26 @@ static void set_view(struct loop_target *t, bool read_only)
 
 static void set_backing(struct loop_target *t, const char *file)
 {
-	uc_auto_free char *full = realpath(file, NULL);
+	uc_auto_free char *lasting = uc_path_lasting(file);
 
-	snprintf(t->base.backing, sizeof(t->base.backing), "%s", full ? full : file);
+	snprintf(t->base.backing, sizeof(t->base.backing), "%s", lasting ? lasting : file);
+}
+
+/* Not by its path: that may lead to another file or disk by now, which is not ours to write to. */
+static int identify(struct loop_target *t, const struct loop_config *c, struct uc_error *err)
+{
+	char is[UC_IDENTITY_TEXT];
+	char was[UC_IDENTITY_TEXT];
+
+	t->base.identity = uc_identity_of(t->base.fds[0]);
+	if (!c->expected.known || uc_identity_is_same(&c->expected, &t->base.identity))
+		return 0;
+	uc_identity_format(&t->base.identity, is, sizeof(is));
+	uc_identity_format(&c->expected, was, sizeof(was));
+	return uc_fail(err, UC_DIFFERS, ESTALE,
+		       "%s is not what is behind the device: it is %s now, and was %s; put that "
+		       "back in its place",
+		       c->file, is, was);
 }
 
 static void loop_undo(const struct uc_target *target)
@@ -371,6 +389,8 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	t->base.nr_fds = 1;
 	ret = open_file(t, c, spec, err);
 	set_backing(t, c->file);
+	if (ret == 0)
+		ret = identify(t, c, err);
 	if (ret == 0)
 		ret = lock_file(t, c, spec, err);
 	if (ret == 0)
@@ -440,6 +460,11 @@ static void loop_adopt(void *config, int fd)
 	((struct loop_config *)config)->fd = fd;
 }
 
+static void loop_expect(void *config, const struct uc_identity *identity)
+{
+	((struct loop_config *)config)->expected = *identity;
+}
+
 static const int only_at_first[] = {OPT_CREATE, OPT_SIZE, 0};
 
 const struct uc_target_type uc_loop_target = {
@@ -451,6 +476,7 @@ const struct uc_target_type uc_loop_target = {
 	.check = loop_check,
 	.open = loop_open,
 	.adopt = loop_adopt,
+	.expect = loop_expect,
 	.room = loop_file_room,
 	.check_room = loop_check_room,
 	.make_room = loop_make_room,

@@ -41,6 +41,10 @@ struct uc_target_type {
 	/* For a device that has or had a handler: this is its target's file, and ours now. */
 	void (*adopt)(void *config, int fd);
 
+	/* The same if its file is to be opened by its path: it must be this one. NULL: there is
+	 * none. */
+	void (*expect)(void *config, const struct uc_identity *identity);
+
 	/*
 	 * For resizing, with the file of the target that its handler has: how many bytes a device
 	 * can have of it as it is, whether it can be made to hold so many, and making it hold so

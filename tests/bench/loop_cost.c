@@ -29,6 +29,7 @@ static struct {
 	struct uc_target *target;
 	const struct uc_path *path;
 	struct uc_ctrl *ctrl;
+	struct uc_lock *lock;
 	struct uc_buffers buffers;
 	sem_t fetched;
 	struct uc_host host;
@@ -91,8 +92,11 @@ static int add_device(void)
 	ret = uc_ctrl_add_dev(cost.ctrl, &cost.info, &cost.err);
 	if (ret < 0)
 		return ret;
+	ret = uc_lock_device(&cost.host, cost.info.dev_id, &cost.lock, &cost.err);
+	if (ret < 0)
+		return ret;
 	uc_params_build(cost.target, cost.path, &cost.info, &params);
-	return uc_ctrl_set_params(cost.ctrl, cost.info.dev_id, &params, &cost.err);
+	return uc_ctrl_set_params(cost.ctrl, cost.lock, &params, &cost.err);
 }
 
 /* Until the model has had its requests answered, and ends all tags. */
@@ -126,7 +130,7 @@ static int serve(void)
 		ret = -cost.err.errnum;
 	}
 	if (ret == 0)
-		ret = uc_ctrl_start_dev(cost.ctrl, cost.info.dev_id, getpid(), &cost.err);
+		ret = uc_ctrl_start_dev(cost.ctrl, cost.lock, getpid(), &cost.err);
 	if (ret == 0)
 		ret = uc_queue_join(&cost.queue, uc_deadline(TIMEOUT_MS));
 	uc_buffers_unmap(&cost.buffers);

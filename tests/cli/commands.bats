@@ -242,7 +242,7 @@ lists_options() {
 	# mounts behind, so names may begin where theirs begin.
 	readlink "/proc/$pid/fd"/* | sed 's|^/dev/shm/|/|' | sort -u >"$tmp/fds"
 	machine=${root#/dev/shm}
-	if grep -vE "^(/dev/null|/|$machine|$machine/dev/.*|$PWD/image|anon_inode:.*|pipe:.*)$" "$tmp/fds"; then false; fi
+	if grep -vE "^(/dev/null|/|/proc|$machine|$machine/dev/.*|$PWD/image|anon_inode:.*|pipe:.*)$" "$tmp/fds"; then false; fi
 	same "$(grep -c '^pipe:' "$tmp/fds")" 1 'pipes'
 }
 @test "handler: a caller that waits for the end of its output gets it" {
@@ -331,6 +331,29 @@ interrupted() {
 @test "add: SIGINT while the driver does not answer" { interrupted INT; }
 @test "add: SIGTERM while the driver does not answer" { interrupted TERM; }
 @test "add: SIGHUP while the driver does not answer" { interrupted HUP; }
+
+@test "add --create: SIGINT at any moment leaves the device with its image, or neither" {
+	local i pid
+	for i in {0..19}; do
+		env --default-signal "$program" add -t loop -f new --create -s 1M >"$tmp/out" 2>"$tmp/err" </dev/null 3>&- &
+		pid=$!
+		sleep "0.0$(printf %02d $((i * 2)))"
+		kill -INT "$pid" 2>/dev/null || true
+		if wait "$pid"; then
+			works del 0
+			rm new
+		fi
+		[[ ! -e new ]]
+		wait_until 10 nothing_left
+	done
+}
+@test "add | true: a path that nobody reads leaves no device" {
+	status=0
+	{ ublkctl add -t null 2>"$tmp/err" || echo "$?" >"$tmp/status"; } | true
+	wait_until 10 test -s "$tmp/status"
+	same "$(<"$tmp/status") $(<"$tmp/err")" "1 ublkctl: add: cannot write the path to standard output"
+	wait_until 10 nothing_left
+}
 
 # is_live: the first device is there and served
 is_live() { [[ $(listed '.[0].state') == LIVE ]]; }

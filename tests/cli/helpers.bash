@@ -128,7 +128,7 @@ refused() {
 
 # Device nodes, sysfs, records, the working directory, and the processes of this test's machine
 everything() {
-	find "$root"/{dev,sys,run} "$tmp/work" ! -name '.lock*' ! -path "$root/run" -printf '%p %y %m %s\n' | LC_ALL=C sort
+	find "$root"/{dev,sys,run} "$tmp/work" ! -name '.lock*' ! -name '*.spare' ! -path "$root/run" -printf '%p %y %m %s\n' | LC_ALL=C sort
 	processes
 }
 

@@ -91,9 +91,13 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	lost_loop
 	mv image hidden
 	refused 1 "recover: $PWD/image: No such file or directory; name another, or make one with --create --size SIZE" recover 0
+	truncate -s 4M image
+	refused 8 "recover: $PWD/image is not what is behind the device: it is inode $(stat -c %i image) of device *, and was inode $(stat -c %i hidden) of device *; put that back in its place" \
+		recover 0
+	mv hidden image
 	truncate -s 1M image
 	refused 1 'recover: device 0 has 4194304 bytes, but what is to be behind it has only 1048576' recover 0
-	mv hidden image
+	truncate -s 4M image
 	works recover 0
 }
 @test "recover: no record, one that is spoiled, or of a target that there is not" {
@@ -157,7 +161,6 @@ edit() { jq "$1" "$root/run/0.json" >"$tmp/record"; cp "$tmp/record" "$root/run/
 	wait_until 10 exited "$keeper"
 	refused 1 "recover: the memory of device 0 is gone with the process that kept it ($bystander); delete the device" recover 0
 	alive "$bystander"
-	kill -9 "$keeper" 2>/dev/null || true
 	works del 0
 	alive "$bystander"
 }

@@ -146,7 +146,7 @@ upgraded() {
 	python3 -c 'import fcntl, os, time; fcntl.lockf(9, fcntl.LOCK_EX, 1, 0); print("locked", flush=True); time.sleep(100)' >locked &
 	holder=$!
 	wait_until 10 grep -q locked locked
-	UBLKCTL_MODEL_TIMEOUT_MS=300 refused 9 "upgrade: device 0 is being given a handler by process $holder (python3); try again" upgrade 0
+	UBLKCTL_MODEL_TIMEOUT_MS=300 refused 9 "upgrade: device 0 is being changed by process $holder (python3); try again" upgrade 0
 	kill "$holder"
 	same "$(handler)" "$old"
 	works upgrade 0

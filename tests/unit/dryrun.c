@@ -41,24 +41,26 @@ static void test_changes(void **state)
 	struct ublksrv_ctrl_dev_info info = {.dev_id = 0, .nr_hw_queues = 1, .queue_depth = 1};
 	const struct ublk_params params = {0};
 	const struct ublk_shmem_buf_reg reg = {0};
+	uc_auto_lock struct uc_lock *lock = NULL;
 	struct uc_error err = {0};
 	uint16_t index;
 
 	(void)state;
 	assert_int_equal(uc_ctrl_add_dev(ctrl, &info, &err), -EROFS);
 	assert_string_equal(err.text, "ADD_DEV is not for a dry run");
-	assert_int_equal(uc_ctrl_set_params(ctrl, 0, &params, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_start_dev(ctrl, 0, 1, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_stop_dev(ctrl, 0, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_try_stop_dev(ctrl, 0, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_del_dev(ctrl, 0, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_del_dev_async(ctrl, 0, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_start_user_recovery(ctrl, 0, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_end_user_recovery(ctrl, 0, 1, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_update_size(ctrl, 0, 8, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_quiesce_dev(ctrl, 0, 1, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_reg_buf(ctrl, 0, &reg, &index, NULL), -EROFS);
-	assert_int_equal(uc_ctrl_unreg_buf(ctrl, 0, 0, NULL), -EROFS);
+	assert_int_equal(uc_lock_device(&host, 0, &lock, NULL), 0);
+	assert_int_equal(uc_ctrl_set_params(ctrl, lock, &params, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_start_dev(ctrl, lock, 1, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_stop_dev(ctrl, lock, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_try_stop_dev(ctrl, lock, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_del_dev(ctrl, lock, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_del_dev_async(ctrl, lock, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_start_user_recovery(ctrl, lock, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_end_user_recovery(ctrl, lock, 1, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_update_size(ctrl, lock, 8, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_quiesce_dev(ctrl, lock, 1, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_reg_buf(ctrl, lock, &reg, &index, NULL), -EROFS);
+	assert_int_equal(uc_ctrl_unreg_buf(ctrl, lock, 0, NULL), -EROFS);
 }
 
 static void test_questions(void **state)
@@ -79,12 +81,12 @@ static void test_questions(void **state)
 /* A lock that nobody has ever taken leaves no file. */
 static void test_lock(void **state)
 {
+	uc_auto_lock struct uc_lock *lock = NULL;
 	char path[128];
-	int fd = -1;
 
 	(void)state;
-	assert_int_equal(uc_lock_device(&host, 0, &fd, NULL), 0);
-	assert_int_equal(fd, -1);
+	assert_int_equal(uc_lock_device(&host, 0, &lock, NULL), 0);
+	assert_int_equal(uc_lock_id(lock), 0);
 	snprintf(path, sizeof(path), "%s/.lock", host.run_dir);
 	assert_int_equal(access(path, F_OK), -1);
 }

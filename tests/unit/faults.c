@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "model.h"
 #include "targets.h"
 #include "unit.h"
@@ -119,21 +119,22 @@ static void assert_nothing_left(const char *what)
 	reap_all();
 }
 
-static int add(uint32_t *ret_id, struct uc_error *err)
+static int add(struct uc_ref *ret_ref, struct uc_error *err)
 {
 	const struct uc_spec spec = {
 		.id = UC_ID_ANY, .queues = 2, .threads = 1, .depth = 4, .max_io_size = 64 * 1024};
 	void *config = calloc(1, type->config_size);
 	struct uc_target *target = NULL;
+	struct uc_locks locks = UC_LOCKS_NONE;
 	struct uc_added added = {0};
 	int ret;
 
 	assert_non_null(config);
 	assert_int_equal(type->open(config, &spec, &target, err), 0);
-	ret = uc_add(&host, &spec, target, -1, &added, err);
+	ret = uc_add(&host, &spec, target, &locks, &added, err);
 	target->ops->close(target);
 	free(config);
-	*ret_id = added.info.dev_id;
+	*ret_ref = (struct uc_ref){added.info.dev_id, true, added.info.ublksrv_flags};
 	return ret;
 }
 
@@ -158,15 +159,15 @@ static void sweep_add(uint32_t op)
 {
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		struct uc_error err = {0};
-		uint32_t id;
+		struct uc_ref ref;
 		int ret;
 
 		plan(op, i);
-		ret = add(&id, &err);
+		ret = add(&ref, &err);
 		model_fail_clear();
 		host.timeout_ms = LONG_MS;
 		check_outcome(op, i, ret, &err);
-		if (ret >= 0 && uc_del(&host, id, false, &err) < 0)
+		if (ret >= 0 && uc_del(&host, &ref, false, &err) < 0)
 			fail_msg("%s", err.text);
 		assert_nothing_left("add");
 	}
@@ -178,17 +179,17 @@ static void sweep_del(uint32_t op)
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		struct uc_error err = {0};
 		struct uc_error again = {0};
-		uint32_t id;
+		struct uc_ref ref;
 		int ret;
 
-		if (add(&id, &err) < 0)
+		if (add(&ref, &err) < 0)
 			fail_msg("%s", err.text);
 		plan(op, i);
-		ret = uc_del(&host, id, false, &err);
+		ret = uc_del(&host, &ref, false, &err);
 		model_fail_clear();
 		host.timeout_ms = LONG_MS;
 		check_outcome(op, i, ret, &err);
-		if (uc_del(&host, id, false, &again) < 0 && again.code != UC_NO_DEVICE)
+		if (uc_del(&host, &ref, false, &again) < 0 && again.code != UC_NO_DEVICE)
 			fail_msg("op %x, errno %d: the second del: %s", op, meanings[i].errnum,
 				 again.text);
 		assert_nothing_left("del");
@@ -240,13 +241,13 @@ static void test_undo(void **state)
 	for (size_t u = 0; u < sizeof(undo) / sizeof(undo[0]); u++) {
 		for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 			struct uc_error err = {0};
-			uint32_t id;
+			struct uc_ref ref;
 
 			model_fail(UBLK_U_CMD_START_DEV, EINVAL, 0, 1);
 			plan(undo[u], i);
 			/* A server that cannot be stopped is waited for. */
 			host.timeout_ms = 2 * SHORT_MS;
-			assert_true(add(&id, &err) < 0);
+			assert_true(add(&ref, &err) < 0);
 			model_fail_clear();
 			assert_nothing_left("undo");
 		}
@@ -259,20 +260,20 @@ static void test_queues(void **state)
 	(void)state;
 	for (uint32_t skip = 0; skip < 8; skip++) {
 		struct uc_error err = {0};
-		uint32_t id;
+		struct uc_ref ref;
 
 		model_fail(UBLK_U_IO_FETCH_REQ, EINVAL, skip, 1);
-		assert_true(add(&id, &err) < 0);
+		assert_true(add(&ref, &err) < 0);
 		assert_non_null(strstr(err.text, "FETCH"));
 		model_fail_clear();
 		assert_nothing_left("fetch");
 	}
 	for (uint32_t skip = 0; skip < 2; skip++) {
 		struct uc_error err = {0};
-		uint32_t id;
+		struct uc_ref ref;
 
 		model_fail(MODEL_OP_RING_INIT, ENOMEM, skip, 1);
-		assert_true(add(&id, &err) < 0);
+		assert_true(add(&ref, &err) < 0);
 		model_fail_clear();
 		assert_nothing_left("ring");
 	}

@@ -10,7 +10,7 @@
 
 #include "cleanup.h"
 #include "deadline.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "model.h"
 #include "path.h"
 #include "size.h"
@@ -59,13 +59,14 @@ static void add_on(struct fixture *f, const char *target, const char *option, co
 	};
 	void *config = calloc(1, type->config_size);
 	struct uc_target *opened = NULL;
+	struct uc_locks locks = UC_LOCKS_NONE;
 	struct uc_added added = {0};
 	struct uc_error err = {0};
 
 	assert_non_null(config);
 	set_option(type, config, option, arg);
 	if (type->open(config, &spec, &opened, &err) < 0 ||
-	    uc_add(&f->host, &spec, opened, -1, &added, &err) < 0)
+	    uc_add(&f->host, &spec, opened, &locks, &added, &err) < 0)
 		fail_msg("%s", err.text);
 	opened->ops->close(opened);
 	free(config);
@@ -126,7 +127,8 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 	struct uc_error err = {0};
-	int ret = uc_del(&f->host, f->id, false, &err);
+	const struct uc_ref ref = uc_device_ref(&f->host, f->id);
+	int ret = uc_del(&f->host, &ref, false, &err);
 
 	if (ret < 0)
 		fprintf(stderr, "%s\n", err.text);

@@ -5,14 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rundir.h"
 #include "stats.h"
 #include "unit.h"
 
 static char dir[] = "/tmp/ublkctl-record-XXXXXX";
 static struct uc_host host;
+static struct uc_lock *lock; /* of device 7 */
 
 static int make_dir(void **state)
 {
@@ -21,12 +24,18 @@ static int make_dir(void **state)
 		return -1;
 	chmod(dir, 0755);
 	host.run_dir = dir;
-	return 0;
+	host.timeout_ms = 1000;
+	return uc_lock_device(&host, 7, &lock, NULL);
 }
 
 static int remove_dir(void **state)
 {
+	char path[128];
+
 	(void)state;
+	uc_lock_release(lock);
+	snprintf(path, sizeof(path), "%s/.lock", dir);
+	unlink(path);
 	return rmdir(dir);
 }
 
@@ -78,8 +87,8 @@ static void test_round_trip(void **state)
 	struct uc_error err = {0};
 
 	(void)state;
-	assert_int_equal(uc_record_prepare(&host, &err), 0);
-	assert_int_equal(uc_record_write(&host, &record, &err), 0);
+	assert_int_equal(uc_rundir_prepare(&host, &err), 0);
+	assert_int_equal(uc_record_write(&host, lock, &record, &err), 0);
 	assert_int_equal(uc_record_read(&host, &info, &read), 0);
 	assert_int_equal(read.cookie, record.cookie);
 	assert_int_equal(read.pid, record.pid);
@@ -97,7 +106,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(read.keeper.pid, 4712);
 	assert_int_equal(read.keeper.start, 100);
 	assert_int_equal(read.keeper.fd, 0);
-	uc_record_remove(&host, 7);
+	uc_record_remove(&host, lock);
 	assert_int_equal(uc_record_read(&host, &info, &read), -ENOENT);
 }
 
@@ -110,9 +119,9 @@ static void test_other_device(void **state)
 
 	(void)state;
 	other.ublksrv_flags++;
-	assert_int_equal(uc_record_write(&host, &record, &err), 0);
+	assert_int_equal(uc_record_write(&host, lock, &record, &err), 0);
 	assert_int_equal(uc_record_read(&host, &other, &read), -ESTALE);
-	uc_record_remove(&host, 7);
+	uc_record_remove(&host, lock);
 }
 
 static void test_spoiled(void **state)
@@ -141,7 +150,7 @@ static void test_spoiled(void **state)
 			fail_msg("'%s' was taken", texts[i]);
 	}
 	assert_int_equal(read.pid, 42);
-	uc_record_remove(&host, 7);
+	uc_record_remove(&host, lock);
 }
 
 static void test_directory_of_others(void **state)
@@ -150,10 +159,10 @@ static void test_directory_of_others(void **state)
 
 	(void)state;
 	chmod(dir, 0777);
-	assert_true(uc_record_prepare(&host, &err) < 0);
+	assert_true(uc_rundir_prepare(&host, &err) < 0);
 	assert_non_null(strstr(err.text, dir));
 	chmod(dir, 0755);
-	assert_int_equal(uc_record_prepare(&host, &err), 0);
+	assert_int_equal(uc_rundir_prepare(&host, &err), 0);
 }
 
 static void test_stats(void **state)
@@ -188,6 +197,7 @@ static void test_stats_go_on(void **state)
 	struct uc_stats *copy = NULL;
 	struct uc_error err = {0};
 	char path[128];
+	uint64_t life;
 
 	(void)state;
 	assert_int_equal(uc_stats_create(&host, 7, 2, false, &old, &err), 0);
@@ -195,12 +205,14 @@ static void test_stats_go_on(void **state)
 	old->threads[1].in_flight = 3;
 	old->threads[1].qid = 1;
 	uc_histogram_count(&old->threads[1].service[UC_CLASS_WRITE], 1 << 20, 1);
-	snprintf(path, sizeof(path), "%s/.7.stats.new", dir);
-	assert_int_equal(symlink("7.stats", path), 0);
+	life = old->life;
+	assert_int_not_equal(life, 0);
+	uc_stats_unmap(old);
+	/* In the file that is there, for which a full file system has room. */
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, RLIM_INFINITY});
 	assert_int_equal(uc_stats_create(&host, 7, 2, true, &new, &err), 0);
-	assert_int_equal(access(path, F_OK), -1);
-	/* The old one's page is its own still. */
-	old->threads[1].writes = 6;
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
+	assert_int_equal(new->life, life);
 	assert_int_equal(uc_stats_read(&host, 7, &copy), 0);
 	assert_int_equal(copy->threads[1].writes, 5);
 	assert_int_equal(copy->threads[1].in_flight, 0);
@@ -209,10 +221,16 @@ static void test_stats_go_on(void **state)
 	assert_int_equal(uc_histogram_permille(&copy->threads[1].service[UC_CLASS_WRITE], 500),
 			 1 << 20);
 	free(copy);
-	uc_stats_unmap(old);
 	uc_stats_unmap(new);
-	/* Of another shape: from the beginning. */
+	/* A device that is started again, and one of another shape: from the beginning. */
+	assert_int_equal(uc_stats_create(&host, 7, 2, false, &new, &err), 0);
+	assert_int_equal(new->threads[1].writes, 0);
+	assert_int_not_equal(new->life, life);
+	uc_stats_unmap(new);
+	snprintf(path, sizeof(path), "%s/.7.stats.new", dir);
+	assert_int_equal(symlink("7.stats", path), 0);
 	assert_int_equal(uc_stats_create(&host, 7, 3, true, &new, &err), 0);
+	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(new->threads[1].writes, 0);
 	uc_stats_unmap(new);
 	uc_stats_remove(&host, 7);

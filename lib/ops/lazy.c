@@ -13,8 +13,8 @@
 #include "cleanup.h"
 #include "inuse.h"
 #include "isolate.h"
+#include "lifecycle.h"
 #include "log.h"
-#include "manage.h"
 
 /* How often its users are looked for: nothing tells that the last one goes. */
 #define LOOK_MS 500
@@ -63,7 +63,7 @@ static bool is_there(const struct uc_host *host, const struct uc_device *device)
 static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_device *device,
 				      int node)
 {
-	const uint32_t id = device->info.dev_id;
+	const struct uc_ref ref = uc_device_ref_of(device);
 	struct uc_error err = {0};
 
 	/* A claim is seen by opening it, and this needs no name. */
@@ -74,11 +74,11 @@ static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_devi
 			_exit(0);
 		if (uc_inuse_look(host, device, NULL) < 0)
 			continue;
-		if (uc_del(host, id, false, &err) == 0)
+		if (uc_del(host, &ref, false, &err) == 0)
 			_exit(0);
 		if (err.code == UC_BUSY)
 			continue;
-		uc_log(LOG_ERR, "device %u: del --lazy: %s", id, err.text);
+		uc_log(LOG_ERR, "device %u: del --lazy: %s", ref.id, err.text);
 		_exit(1);
 	}
 }

@@ -2,21 +2,19 @@
 #ifndef UC_STOP_H
 #define UC_STOP_H
 
-#include "device.h"
+#include "change.h"
 
 /*
  * Takes the block device away, and sees the handler end, within the host's time. Without `force`
  * only where the driver sees no user, as far as it looks (UBLK_F_SAFE_STOP_DEV); with it a handler
  * that does not end is killed. The device stays, in state DEAD, and its record.
  */
-int uc_stop_device(const struct uc_host *host, const struct uc_device *device, bool force,
-		   struct uc_error *err);
+int uc_stop_device(const struct uc_change *change, bool force, struct uc_error *err);
 
 /* The same, but the handler is left to end by itself. */
-int uc_stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
-		  struct uc_error *err);
+int uc_stop_block(const struct uc_change *change, bool force, struct uc_error *err);
 
 /* Sees the handler of a stopped device end. */
-int uc_stop_await(const struct uc_host *host, const struct uc_device *device, struct uc_error *err);
+int uc_stop_await(const struct uc_change *change, struct uc_error *err);
 
 #endif

@@ -2,9 +2,11 @@
 /* Changes to a device that runs. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "change.h"
 #include "cleanup.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "proc.h"
 #include "stats.h"
 
@@ -48,26 +50,47 @@ static int set_thread(const struct uc_host *host, struct uc_ctrl *ctrl, const st
 	return ret < 0 ? uc_fail_errno(err, -ret, "thread %d of device %u", tid, id) : ret;
 }
 
-int uc_set_cpus(const struct uc_host *host, uint32_t id, const struct uc_cpus *cpus,
+static int set_threads(const struct uc_change *change, const struct uc_stats *stats,
+		       const struct uc_cpus *cpus, bool *ret_moved, struct uc_error *err)
+{
+	int ret = 0;
+
+	*ret_moved = false;
+	for (size_t i = 0; ret >= 0 && i < stats->nr_threads; i++) {
+		ret = set_thread(change->host, change->ctrl, &change->device, &stats->threads[i],
+				 cpus, err);
+		*ret_moved |= ret == 0;
+	}
+	return ret < 0 ? ret : 0;
+}
+
+int uc_set_cpus(const struct uc_host *host, const struct uc_ref *ref, const struct uc_cpus *cpus,
 		struct uc_error *err)
 {
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	uc_auto_change struct uc_change change = UC_CHANGE_NONE;
+	const struct uc_record *before = &change.device.record;
 	uc_auto_free struct uc_stats *stats = NULL;
-	struct uc_device device = {0};
+	struct uc_record record;
+	bool noted = false;
 	bool moved = false;
-	int ret = uc_ctrl_open(host, &ctrl, err);
+	int ret = uc_change_begin(host, ref, &change, err);
 
 	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (ret == 0)
-		ret = read_threads(host, &device, &stats, err);
+		ret = read_threads(host, &change.device, &stats, err);
 	if (ret < 0 || !stats)
 		return ret;
-	for (size_t i = 0; ret >= 0 && i < stats->nr_threads; i++) {
-		ret = set_thread(host, ctrl, &device, &stats->threads[i], cpus, err);
-		moved |= ret == 0;
+	/* For the next server, and before this one is changed: what cannot be kept is not done. */
+	record = *before;
+	record.cpus = *cpus;
+	if (memcmp(&before->cpus, cpus, sizeof(*cpus)) != 0 && !host->dry_run) {
+		ret = uc_record_write(host, uc_change_lock(&change), &record, err);
+		noted = ret == 0;
 	}
+	if (ret == 0)
+		ret = set_threads(&change, stats, cpus, &moved, err);
+	if (ret < 0 && noted)
+		(void)uc_record_write(host, uc_change_lock(&change), before, NULL);
 	if (ret < 0)
 		return ret;
-	return moved ? 0 : UC_AS_IT_WAS;
+	return moved || noted ? 0 : UC_AS_IT_WAS;
 }

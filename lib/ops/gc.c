@@ -14,11 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "change.h"
 #include "cleanup.h"
+#include "del.h"
 #include "device.h"
 #include "keeper.h"
 #include "lock.h"
-#include "manage.h"
 #include "node.h"
 #include "proc.h"
 #include "progress.h"
@@ -111,14 +112,14 @@ static const char *judge(const struct gc *gc, const struct uc_device *d, const c
 	return NULL;
 }
 
-static void remove_device(struct gc *gc, const struct uc_device *d, struct uc_gc_item *item)
+static void remove_device(struct gc *gc, const struct uc_change *change, struct uc_gc_item *item)
 {
 	struct uc_error err = {0};
 
 	if (gc->host->dry_run)
 		tell(gc, item, UC_GC_REMOVE);
 	/* What is dead gives its users nothing but errors already. */
-	else if (uc_del(gc->host, d->info.dev_id, true, &err) < 0 && err.code != UC_NO_DEVICE)
+	else if (uc_del_now(change, true, &err) < 0 && err.code != UC_NO_DEVICE)
 		failed(gc, item, &err);
 	else
 		tell(gc, item, UC_GC_REMOVED);
@@ -126,22 +127,22 @@ static void remove_device(struct gc *gc, const struct uc_device *d, struct uc_gc
 
 static void look_at_device(struct gc *gc, uint32_t id)
 {
+	const struct uc_host mine = uc_host_within(gc->host, gc->host->timeout_ms);
+	uc_auto_change struct uc_change change = UC_CHANGE_NONE;
 	struct uc_gc_item item = {.kind = UC_GC_DEVICE};
-	uc_auto_close int lock_fd = -1;
-	struct uc_device d = {0};
+	const struct uc_ref ref = {.id = id};
 	const char *kept;
 	const char *why;
 
-	/* One that is being recovered is somebody's. */
-	if (uc_lock_try_device(gc->host, id, &lock_fd, NULL) < 0 ||
-	    uc_device_get(gc->host, gc->ctrl, id, &d, NULL) < 0)
+	/* One that is being changed is somebody's. */
+	if (uc_change_try(&mine, &ref, &change, NULL) < 0)
 		return;
-	why = judge(gc, &d, &kept);
-	snprintf(item.what, sizeof(item.what), "%s", d.node);
+	why = judge(gc, &change.device, &kept);
+	snprintf(item.what, sizeof(item.what), "%s", change.device.node);
 	snprintf(item.why, sizeof(item.why), "%s", why ? why : kept ? kept : "");
 	item.recoverable = !why && kept == can_recover;
 	if (why)
-		remove_device(gc, &d, &item);
+		remove_device(gc, &change, &item);
 	else if (kept)
 		tell(gc, &item, UC_GC_KEPT);
 }
@@ -197,7 +198,7 @@ static void end_process(struct gc *gc, pid_t pid, uint64_t start, const char *wh
 
 /* --- files of the runtime directory --- */
 
-/* "7.json", "7.stats", ".7.json.new", ".7.stats.new": true and the id. */
+/* "7.json", ".7.json.spare", "7.stats", ".7.stats.new", of earlier versions ".7.json.new". */
 static bool is_of_device(const char *name, uint32_t *ret_id)
 {
 	const bool temporary = *name == '.';
@@ -210,7 +211,8 @@ static bool is_of_device(const char *name, uint32_t *ret_id)
 	id = strtoul(digits, &end, 10);
 	*ret_id = (uint32_t)id;
 	return id <= UC_ID_MAX &&
-	       (temporary ? strcmp(end, ".json.new") == 0 || strcmp(end, ".stats.new") == 0
+	       (temporary ? strcmp(end, ".json.spare") == 0 || strcmp(end, ".json.new") == 0 ||
+				    strcmp(end, ".stats.new") == 0
 			  : strcmp(end, ".json") == 0 || strcmp(end, ".stats") == 0);
 }
 
@@ -229,9 +231,9 @@ static const char *why_stale(const struct gc *gc, const char *name, uint32_t id)
 		return "the device that has this id now is another user's";
 	if (ret < 0)
 		return NULL;
-	if (*name == '.')
+	if (strstr(name, ".new"))
 		return "its writer has died";
-	if (!strstr(name, ".json"))
+	if (!strstr(name, ".json") || *name == '.')
 		return NULL;
 	return uc_record_read(gc->host, &info, &record) == -ESTALE
 		       ? "it tells of a device that had this id before"

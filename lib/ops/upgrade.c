@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "bounded.h"
+#include "change.h"
 #include "cleanup.h"
 #include "deadline.h"
 #include "handler.h"
-#include "lock.h"
+#include "lifecycle.h"
 #include "log.h"
-#include "manage.h"
 #include "proc.h"
 #include "progress.h"
 #include "recover.h"
@@ -63,8 +63,8 @@ static bool is_service(const struct uc_host *host, pid_t pid)
 	return strstr(text, "/ublkctl@") != NULL;
 }
 
-int uc_upgrade_check(const struct uc_host *host, const struct uc_device *device,
-		     struct uc_error *err)
+/* Whether a device with a record can be given another server while it is in use. */
+static int check(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
 {
 	const enum uc_recovery recovery = uc_recovery_of(device->info.flags);
 	const uint32_t id = device->info.dev_id;
@@ -116,7 +116,7 @@ static int open_old(const struct uc_device *device, struct old *old, struct uc_e
 
 struct request {
 	const struct uc_host *host;
-	uint32_t id;
+	const struct uc_lock *lock;
 };
 
 /* Less than the time for the command, which must not be given up in the middle. */
@@ -138,7 +138,7 @@ static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
 	if (res < 0)
 		return res;
 	do {
-		res = uc_ctrl_quiesce_dev(ctrl, r->id, quiesce_ms(r->host), err);
+		res = uc_ctrl_quiesce_dev(ctrl, r->lock, quiesce_ms(r->host), err);
 	} while (res == -EBUSY && uc_left_ms(deadline) > 0);
 	return res;
 }
@@ -147,9 +147,9 @@ static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
  * -EBUSY: requests wait, but the handler may not have been told to go. In a process of its own: one
  * that is killed in the middle would leave it so.
  */
-static int quiesce(const struct uc_host *host, uint32_t id, struct uc_error *err)
+static int quiesce(const struct uc_host *host, const struct uc_lock *lock, struct uc_error *err)
 {
-	struct request r = {host, id};
+	struct request r = {host, lock};
 	int ret = uc_bounded(work_quiesce, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
 			     "quiescing the device", err);
 
@@ -165,9 +165,10 @@ static bool await_end(const struct old *old, unsigned timeout_ms)
 
 /* The handler leaves with all requests answered; or, where they will be sent again, it is killed.
  */
-static int end_old(const struct uc_host *host, const struct uc_device *device,
-		   const struct old *old, struct uc_error *err)
+static int end_old(const struct uc_change *change, const struct old *old, struct uc_error *err)
 {
+	const struct uc_host *host = change->host;
+	const struct uc_device *device = &change->device;
 	/* The rest of the time is the new one's. */
 	const unsigned waited = uc_host_left_ms(host) / 2;
 	const struct uc_host patience = uc_host_within(host, waited);
@@ -179,7 +180,7 @@ static int end_old(const struct uc_host *host, const struct uc_device *device,
 	uc_progress_begin(&progress, uc_host_deadline(host),
 			  "waiting for the old handler of device %u to leave", id);
 	if (can_quiesce(&device->info))
-		ret = quiesce(&patience, id, err);
+		ret = quiesce(&patience, uc_change_lock(change), err);
 	if (ret < 0 && ret != -EBUSY)
 		return ret;
 	if (ret == 0 && await_end(old, uc_host_left_ms(&patience)))
@@ -201,7 +202,7 @@ static int end_old(const struct uc_host *host, const struct uc_device *device,
 }
 
 /* Runs `recover` of the old program. True when that has worked. */
-static bool go_back(const struct uc_host *host, uint32_t id, const struct old *old)
+static bool recover_by(const struct uc_host *host, uint32_t id, const struct old *old)
 {
 	/* As long as a `recover` may take with the same timeout. */
 	const unsigned bound = host->timeout_ms + 3 * UC_TIDY_MS;
@@ -240,54 +241,76 @@ static bool go_back(const struct uc_host *host, uint32_t id, const struct old *o
 	       WEXITSTATUS(status) == 0;
 }
 
-static int replace(const struct uc_server_args *args, struct uc_target **target,
-		   const struct uc_device *device, const struct old *old,
-		   struct uc_added *ret_added, struct uc_error *err)
+static int replace(const struct uc_server_args *args, struct uc_change *change,
+		   const struct old *old, struct uc_added *ret_added, struct uc_error *err)
 {
-	const struct uc_host *host = args->host;
-	const uint32_t id = device->info.dev_id;
 	uc_auto_close int signal_fd = -1;
-	uc_auto_close int lock_fd = -1;
-	int ret = uc_lock_device(host, id, &lock_fd, err);
+	int ret = uc_handler_block_signals(&signal_fd, err);
 
-	if (host->dry_run)
-		return ret < 0 ? ret : uc_server_check(args, ret_added, err);
 	if (ret == 0)
-		ret = uc_handler_block_signals(&signal_fd, err);
-	if (ret == 0)
-		ret = end_old(host, device, old, err);
-	if (ret < 0)
-		return ret;
-	ret = uc_handler_start(args, lock_fd, ret_added, err);
-	if (ret == 0)
-		return 0;
-	/* The old program wants to be alone with the device, and with what is behind it. */
-	close(lock_fd);
-	lock_fd = -1;
-	(*target)->ops->close(*target);
-	*target = NULL;
-	return go_back(host, id, old)
+		ret = end_old(change, old, err);
+	return ret < 0 ? ret : uc_handler_start(args, ret_added, err);
+}
+
+/* The old program wants to be alone with the device, and with what is behind it. */
+static int go_back(struct uc_change *change, const struct old *old, struct uc_error *err)
+{
+	const uint32_t id = change->device.info.dev_id;
+
+	uc_locks_release(&change->locks);
+	return recover_by(change->host, id, old)
 		       ? uc_wrap(err, "device %u is not upgraded, and served by the old program",
 				 id)
 		       : uc_wrap(err, "device %u has no handler; see 'ublkctl recover %u'", id, id);
 }
 
-int uc_upgrade(const struct uc_host *host, const struct uc_device *device,
-	       const struct uc_spec *spec, struct uc_target *target, struct uc_added *ret_added,
-	       struct uc_error *err)
+static int upgrade(struct uc_change *change, const struct uc_restore *restore,
+		   const struct old *old, struct uc_added *ret_added, struct uc_error *err)
 {
-	const struct uc_target_ops *ops = target->ops;
-	const struct uc_server_args args = {.host = host,
-					    .spec = spec,
-					    .target = target,
-					    .cookie = device->info.ublksrv_flags,
-					    .resume = true};
-	struct old old = {-1, -1};
-	int ret = open_old(device, &old, err);
+	const struct uc_host *host = change->host;
+	struct uc_spec spec = {.dry_run = host->dry_run};
+	struct uc_server_args args = {.host = host,
+				      .spec = &spec,
+				      .cookie = change->device.info.ublksrv_flags,
+				      .resume = true,
+				      .locks = &change->locks};
+	struct uc_target *target = NULL;
+	bool left = false;
+	int ret;
 
+	uc_recover_spec(&change->device, &spec);
+	/* All that can fail for the target's sake fails while the old server still serves. */
+	ret = restore->open(restore->ctx, host, &change->device, &spec, &target, err);
+	if (ret < 0 || !target)
+		return ret;
+	args.target = target;
+	if (host->dry_run) {
+		ret = uc_server_check(&args, ret_added, err);
+	} else {
+		ret = replace(&args, change, old, ret_added, err);
+		left = ret < 0 && await_end(old, 0);
+	}
+	target->ops->close(target);
+	return left ? go_back(change, old, err) : ret;
+}
+
+int uc_upgrade(const struct uc_host *host, const struct uc_ref *ref,
+	       const struct uc_restore *restore, struct uc_added *ret_added, struct uc_error *err)
+{
+	uc_auto_change struct uc_change change = UC_CHANGE_NONE;
+	struct old old = {-1, -1};
+	int ret = uc_change_begin(host, ref, &change, err);
+
+	if (ret == 0 && change.device.record_state != UC_RECORD_OK)
+		ret = uc_fail(err, UC_FAILED, ENOENT,
+			      "there is no record of device %u, so what is behind it is not known",
+			      ref->id);
 	if (ret == 0)
-		ret = replace(&args, &target, device, &old, ret_added, err);
-	ops->close(target);
+		ret = check(host, &change.device, err);
+	if (ret == 0)
+		ret = open_old(&change.device, &old, err);
+	if (ret == 0)
+		ret = upgrade(&change, restore, &old, ret_added, err);
 	forget(&old);
 	return ret;
 }

@@ -14,22 +14,22 @@
 #include "cleanup.h"
 #include "inuse.h"
 #include "keeper.h"
-#include "lock.h"
-#include "manage.h"
+#include "lifecycle.h"
 #include "node.h"
 #include "proc.h"
 #include "progress.h"
 
 struct request {
 	const struct uc_host *host;
-	const struct uc_device *device;
+	const struct uc_change *change;
 	bool force;
 };
 
 static int stop(void *ctx, void *ret, struct uc_error *err)
 {
 	const struct request *r = ctx;
-	const uint32_t id = r->device->info.dev_id;
+	const struct uc_device *d = &r->change->device;
+	const struct uc_lock *lock = uc_change_lock(r->change);
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
 	int res = uc_ctrl_open(r->host, &ctrl, err);
 
@@ -37,19 +37,19 @@ static int stop(void *ctx, void *ret, struct uc_error *err)
 	if (res < 0)
 		return res;
 	/* Between our look at its users and now someone may have come: let the driver decide. */
-	if (!r->force && r->device->has_node && (r->device->info.flags & UBLK_F_SAFE_STOP_DEV)) {
-		res = uc_ctrl_try_stop_dev(ctrl, id, err);
+	if (!r->force && d->has_node && (d->info.flags & UBLK_F_SAFE_STOP_DEV)) {
+		res = uc_ctrl_try_stop_dev(ctrl, lock, err);
 		/* Without a disk it has no users: stopped meanwhile, or never started. */
 		if (res != -ENODEV)
 			return res;
 	}
-	return uc_ctrl_stop_dev(ctrl, id, err);
+	return uc_ctrl_stop_dev(ctrl, lock, err);
 }
 
-static int stop_within(const struct uc_host *host, const struct uc_device *device, bool force,
+static int stop_within(const struct uc_host *host, const struct uc_change *change, bool force,
 		       struct uc_error *err)
 {
-	struct request r = {.host = host, .device = device, .force = force};
+	struct request r = {.host = host, .change = change, .force = force};
 
 	return uc_bounded(stop, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
 			  "stopping the device", err);
@@ -65,15 +65,15 @@ struct server {
  * Who it is comes from the kernel, never from a record, and it counts only if it really holds
  * ublkcN open: the pidfd is opened first, so a pid that was used again since does not pass.
  */
-static void open_server(const struct uc_host *host, const struct uc_device *device,
-			struct server *ret_server)
+static void open_server(const struct uc_change *change, struct server *ret_server)
 {
-	pid_t pid = device->info.ublksrv_pid;
+	const struct ublksrv_ctrl_dev_info *info = &change->device.info;
+	pid_t pid = info->ublksrv_pid;
 	char path[64];
 	struct stat st;
 
 	*ret_server = (struct server){.pidfd = -1};
-	uc_node_char_path(host, device->info.dev_id, path, sizeof(path));
+	uc_node_char_path(change->host, info->dev_id, path, sizeof(path));
 	if (stat(path, &st) < 0)
 		return;
 	/* The driver forgets the pid when the device is stopped. */
@@ -115,22 +115,24 @@ static int blame_server(const struct server *server, struct uc_error *err)
 }
 
 /* A server that does not answer holds up STOP_DEV. One that is to be killed gets half the time. */
-static int stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
-		      const struct server *server, struct uc_error *err)
+static int stop_block(const struct uc_change *change, bool force, const struct server *server,
+		      struct uc_error *err)
 {
+	const struct uc_host *host = change->host;
 	const struct uc_host half = uc_host_within(host, uc_host_left_ms(host) / 2);
-	int ret = stop_within(force && server->pidfd >= 0 ? &half : host, device, force, err);
+	int ret = stop_within(force && server->pidfd >= 0 ? &half : host, change, force, err);
 
 	if (ret != -ETIMEDOUT)
 		return ret;
 	if (force && kill_server(host, server))
-		return stop_within(host, device, force, err);
+		return stop_within(host, change, force, err);
 	return blame_server(server, err);
 }
 
-static int await_end(const struct uc_host *host, const struct uc_device *device, bool force,
-		     const struct server *server, struct uc_error *err)
+static int await_end(const struct uc_change *change, bool force, const struct server *server,
+		     struct uc_error *err)
 {
+	const struct uc_host *host = change->host;
 	const unsigned left = uc_host_left_ms(host);
 	char where[UC_WHERE_MAX];
 
@@ -139,32 +141,30 @@ static int await_end(const struct uc_host *host, const struct uc_device *device,
 	(void)uc_proc_where(server->pid, where, sizeof(where));
 	return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
 		       "device %u is stopped, but its handler did not end within %u ms: %s; %s",
-		       device->info.dev_id, host->timeout_ms, where,
+		       change->device.info.dev_id, host->timeout_ms, where,
 		       force ? "see dmesg" : "use --force to kill it");
 }
 
-int uc_stop_block(const struct uc_host *host, const struct uc_device *device, bool force,
-		  struct uc_error *err)
+int uc_stop_block(const struct uc_change *change, bool force, struct uc_error *err)
 {
 	struct server server;
 	int ret;
 
-	open_server(host, device, &server);
-	ret = stop_block(host, device, force, &server, err);
+	open_server(change, &server);
+	ret = stop_block(change, force, &server, err);
 	uc_cleanup_close(&server.pidfd);
 	return ret;
 }
 
-int uc_stop_device(const struct uc_host *host, const struct uc_device *device, bool force,
-		   struct uc_error *err)
+int uc_stop_device(const struct uc_change *change, bool force, struct uc_error *err)
 {
 	struct server server;
 	int ret;
 
-	open_server(host, device, &server);
-	ret = stop_block(host, device, force, &server, err);
+	open_server(change, &server);
+	ret = stop_block(change, force, &server, err);
 	if (ret == 0)
-		ret = await_end(host, device, force, &server, err);
+		ret = await_end(change, force, &server, err);
 	uc_cleanup_close(&server.pidfd);
 	return ret;
 }
@@ -192,9 +192,9 @@ static int check_stop(const struct uc_device *d, bool force, struct uc_error *er
 }
 
 /* Before the device is stopped: afterwards it would look like one that has died. */
-static int note_stopped(const struct uc_host *host, const struct uc_device *d, bool is,
-			struct uc_error *err)
+static int note_stopped(const struct uc_change *change, bool is, struct uc_error *err)
 {
+	const struct uc_device *d = &change->device;
 	struct uc_record record = d->record;
 
 	record.stopped = (struct uc_stopped){
@@ -204,12 +204,13 @@ static int note_stopped(const struct uc_host *host, const struct uc_device *d, b
 		.max_io_size = d->info.max_io_buf_bytes,
 		.flags = d->info.flags,
 	};
-	return uc_record_write(host, &record, err);
+	return uc_record_write(change->host, uc_change_lock(change), &record, err);
 }
 
-int uc_stop_await(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
+int uc_stop_await(const struct uc_change *change, struct uc_error *err)
 {
-	const uint32_t id = device->info.dev_id;
+	const struct uc_host *host = change->host;
+	const uint32_t id = change->device.info.dev_id;
 	char where[UC_WHERE_MAX];
 	uc_auto_progress struct uc_progress progress;
 	struct server server;
@@ -217,7 +218,7 @@ int uc_stop_await(const struct uc_host *host, const struct uc_device *device, st
 
 	uc_progress_begin(&progress, uc_host_deadline(host),
 			  "waiting for the handler that device %u had to end", id);
-	open_server(host, device, &server);
+	open_server(change, &server);
 	if (!await_server(&server, uc_host_left_ms(host))) {
 		(void)uc_proc_where(server.pid, where, sizeof(where));
 		ret = uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
@@ -229,87 +230,40 @@ int uc_stop_await(const struct uc_host *host, const struct uc_device *device, st
 	return ret;
 }
 
-/* The kernel has nothing of it any more, and the record says what there was. */
-static int find_record(const struct uc_host *host, uint32_t id, struct uc_device *d)
+static int stop_running(struct uc_change *change, bool force, struct uc_error *err)
 {
-	int ret = uc_record_load(host, id, &d->record);
-	const struct uc_stopped *stopped = &d->record.stopped;
+	const struct uc_host *host = change->host;
+	int ret = check_stop(&change->device, force, err);
 
-	if (ret < 0 || !stopped->is)
-		return -ENODEV;
-	d->record_state = UC_RECORD_OK;
-	d->info = (struct ublksrv_ctrl_dev_info){.dev_id = id,
-						 .nr_hw_queues = stopped->queues,
-						 .queue_depth = stopped->depth,
-						 .max_io_buf_bytes = stopped->max_io_size,
-						 .flags = stopped->flags,
-						 .ublksrv_flags = d->record.cookie,
-						 .ublksrv_pid = -1,
-						 .state = UBLK_S_DEV_DEAD};
-	uc_node_block_path(host, id, d->node, sizeof(d->node));
-	return 0;
-}
-
-int uc_start_find(const struct uc_host *host, uint32_t id, struct uc_device *ret_device,
-		  struct uc_error *err)
-{
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	struct uc_device d = {0};
-	int ret = uc_ctrl_open(host, &ctrl, err);
-
-	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &d, err);
-	if (ret == -ENODEV)
-		ret = find_record(host, id, &d);
+	if (ret == 0 && !force)
+		ret = uc_inuse_check(host, &change->device, err);
+	if (ret < 0 || host->dry_run)
+		return ret;
+	ret = note_stopped(change, true, err);
 	if (ret < 0)
 		return ret;
-	if (d.info.state == UBLK_S_DEV_LIVE)
-		return uc_fail(err, UC_BUSY, EBUSY, "device %u is running already", id);
-	if (!uc_device_is_stopped(&d))
-		return uc_fail(err, UC_FAILED, EINVAL,
-			       "device %u was not stopped, but has lost its handler; see 'ublkctl "
-			       "%s'",
-			       id, d.info.state == UBLK_S_DEV_DEAD ? "del" : "recover");
-	*ret_device = d;
-	return 0;
+	ret = uc_stop_device(change, force, err);
+	/* It goes on, unless the driver is at it yet: then the next look will tell. */
+	if (ret < 0 && ret != -ETIMEDOUT && ret != -EIO)
+		(void)note_stopped(change, false, NULL);
+	return ret;
 }
 
-int uc_stop(const struct uc_host *host, uint32_t id, bool force, struct uc_error *err)
+int uc_stop(const struct uc_host *host, const struct uc_ref *ref, bool force, struct uc_error *err)
 {
-	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	uc_auto_close int lock_fd = -1;
+	uc_auto_change struct uc_change change = UC_CHANGE_NONE;
 	uc_auto_progress struct uc_progress progress;
-	struct uc_device device = {0};
 	int ret;
 
 	uc_progress_begin(&progress, uc_host_deadline(host), "waiting for device %u to be stopped",
-			  id);
-	ret = uc_ctrl_open(host, &ctrl, err);
-	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (ret == 0)
-		ret = uc_lock_device(host, id, &lock_fd, err);
-	/* Another may have given it another handler, and so another record, before the lock. */
-	if (ret == 0)
-		ret = uc_device_get(host, ctrl, id, &device, err);
+			  ref->id);
+	ret = uc_change_begin(host, ref, &change, err);
 	if (ret < 0)
 		return ret;
+	if (!uc_device_is_stopped(&change.device))
+		return stop_running(&change, force, err);
 	/* Its handler may be there yet. */
-	if (uc_device_is_stopped(&device)) {
-		ret = host->dry_run ? 0 : uc_stop_device(host, &device, force, err);
-		return ret < 0 ? ret : UC_AS_IT_WAS;
-	}
-	ret = check_stop(&device, force, err);
-	if (ret == 0 && !force)
-		ret = uc_inuse_check(host, &device, err);
-	if (ret < 0 || host->dry_run)
-		return ret;
-	ret = note_stopped(host, &device, true, err);
-	if (ret < 0)
-		return ret;
-	ret = uc_stop_device(host, &device, force, err);
-	/* It goes on, unless the driver is at it yet. */
-	if (ret < 0 && ret != -ETIMEDOUT)
-		(void)note_stopped(host, &device, false, NULL);
-	return ret;
+	if (!host->dry_run && !change.only_recorded)
+		ret = uc_stop_device(&change, force, err);
+	return ret < 0 ? ret : UC_AS_IT_WAS;
 }
