@@ -10,6 +10,7 @@
 #include "inuse.h"
 #include "lifecycle.h"
 #include "progress.h"
+#include "settle.h"
 
 struct request {
 	const struct uc_change *change;
@@ -105,12 +106,26 @@ static int note(const struct uc_change *change, const struct uc_room *room, uint
 	return uc_record_write(change->host, uc_change_lock(change), &record, err);
 }
 
+/* All of it is the device's, and nobody has it under another name. */
+static bool is_memory(const struct uc_device *d)
+{
+	return d->record_state == UC_RECORD_OK && !d->record.backing[0];
+}
+
 /* The room first: it is there before the first request for it. */
 static int grow(const struct uc_change *change, const struct uc_room *room, uint64_t has,
 		uint64_t size, struct uc_error *err)
 {
-	int ret = size > has ? make_room(room, size, err) : 0;
+	const struct uc_device *d = &change->device;
+	int ret = 0;
 
+	/* What a shrink that was killed has left in memory is not to come back. */
+	if (is_memory(d) && has > d->size) {
+		has = d->size;
+		ret = make_room(room, has, err);
+	}
+	if (ret == 0 && size > has)
+		ret = make_room(room, size, err);
 	if (ret < 0)
 		return ret;
 	ret = update_size(change, size, err);
@@ -123,7 +138,7 @@ static int grow(const struct uc_change *change, const struct uc_room *room, uint
 /* A file that goes on behind the device's end is not ours to cut. */
 static bool is_cut(const struct uc_device *d, uint64_t has)
 {
-	return has / d->logical_bs * d->logical_bs == d->size;
+	return is_memory(d) || has / d->logical_bs * d->logical_bs == d->size;
 }
 
 /* The device first: no request may be behind the end of what it lies on. */
@@ -154,7 +169,7 @@ static int check(const struct uc_change *change, const struct uc_resize *how,
 	return ret == 0 && is_cut(d, has) ? check_room(room, how->size, err) : ret;
 }
 
-static int resize(const struct uc_change *change, struct uc_resize *how, const struct uc_room *room,
+static int resize(struct uc_change *change, struct uc_resize *how, const struct uc_room *room,
 		  struct uc_error *err)
 {
 	const struct uc_device *d = &change->device;
@@ -177,9 +192,11 @@ static int resize(const struct uc_change *change, struct uc_resize *how, const s
 		return ret;
 	ret = how->size > d->size ? grow(change, room, has, how->size, err)
 				  : shrink(change, room, has, how->size, err);
-	/* What could not be said, or is not known, the next change finds out. */
+	/* What cannot be said, or is not known yet, the next change finds out. */
 	if (ret == 0)
 		(void)note(change, room, 0, how->size, NULL);
+	else if (ret != -ETIMEDOUT && uc_change_look(change, NULL) == 0)
+		(void)uc_settle(change->host, uc_change_lock(change), &change->device, NULL);
 	return ret;
 }
 

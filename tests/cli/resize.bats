@@ -100,3 +100,28 @@ loop_of() { truncate -s "$1" image; works add -t loop -f image "${@:2}"; }
 		works del 0
 	done
 }
+
+# --- a change that does not come to its end ---
+
+@test "resize: the driver refuses, and all is as it was" {
+	loop_of 4M
+	UBLKCTL_MODEL_FAULT=UPDATE_SIZE:EIO refused 1 'resize: the driver refused UPDATE_SIZE for device 0*' resize 0 --size 8M
+	works add -t ramdisk --size 1M --recovery reissue
+	UBLKCTL_MODEL_FAULT=UPDATE_SIZE:EIO refused 1 'resize: the driver refused UPDATE_SIZE for device 1*' resize 1 --size 2M
+	works upgrade 1
+	same "$(listed '.[1].size')" 1048576
+}
+@test "resize: done, and nobody heard of it: the next change finds out" {
+	local size
+	works add -t ramdisk --size 2M --recovery reissue
+	for size in 4194304 1048576; do
+		UBLKCTL_MODEL_TIMEOUT_MS=300 UBLKCTL_MODEL_FAULT=UPDATE_SIZE:never-done invoke resize 0 --force --size "$size"
+		same "$status" 9
+		size_is "$size"
+		works upgrade 0
+		same "$(jq -r .options.size "$root/run/0.json")" "$size"
+		works stop 0
+		works start 0
+		size_is "$size"
+	done
+}

@@ -30,9 +30,11 @@ class Blocks:
             return bytes(BLOCK)
         return struct.pack("<QQQQ", self.number, block, version, ~version & (1 << 64) - 1) * (BLOCK // 32)
 
-    def resize(self, size):
-        """What is cut off is lost; what comes anew is zeroes."""
-        self.held = {block: versions for block, versions in self.held.items() if (block + 1) * BLOCK <= size}
+    def resize(self, size, stays=False):
+        """What is cut off is lost; what comes anew is zeroes. stays: it may have stayed in the file, and come back."""
+        inside = {block: versions for block, versions in self.held.items() if (block + 1) * BLOCK <= size}
+        outside = {block: versions | {0} for block, versions in self.held.items() if block not in inside}
+        self.held = {**inside, **outside} if stays else inside
         self.size = size
 
     def next_version(self):
