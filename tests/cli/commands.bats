@@ -643,6 +643,23 @@ two_devices() {
 	works add -t null --cpus 0,0-0
 	same "$(shown '.threads | map(.cpus) | tostring')" '["0"]'
 }
+@test "add --cpus: the longest list there is, and the record can be read" {
+	local list
+	list=$(seq -s, 0 2 8190)
+	works add -t null --cpus "$list" --recovery reissue
+	same "$(listed '.[0].record')" ok
+	same "$(jq -r .cpus "$root/run/0.json")" "$list"
+}
+@test "set --cpus lasts: upgrade, recover" {
+	works add -t null --recovery reissue
+	works set --cpus 1 0
+	works upgrade 0
+	same "$(shown '.threads | map(.cpus) | tostring')" '["1"]'
+	kill -9 "$(listed '.[0].pid')"
+	wait_until 10 eval '[[ $(listed ".[0].state") == QUIESCED ]]'
+	works recover 0
+	same "$(shown '.threads | map(.cpus) | tostring')" '["1"]'
+}
 @test "set --cpus" {
 	works add -t null -q 2
 	works set 0 --cpus 1

@@ -320,3 +320,19 @@ cut_off() { local last; last=$(<"$tmp/screen"); last=${last##*"$home"}; [[ $last
 	on_terminal status "$program top 5"
 	[[ $out == "ublkctl: top: device 5 does not exist; 'ublkctl list' shows those that do"*'status 6'* ]]
 }
+
+@test "stats --interval: no difference between two lives of the counters" {
+	truncate -s 4M image
+	works add -t loop -f image --recovery reissue
+	counted 0 0 reads=1000000 writes=5000
+	watching -o +READS,WRITES
+	works stop 0
+	works start 0
+	kill -9 "$(listed '.[0].pid')"
+	wait_until 10 eval '[[ $(listed ".[0].state") == QUIESCED ]]'
+	works recover 0 --threads 2
+	counted 0 0 reads=7
+	sleep 0.3
+	watched
+	same "$(jq -se 'all(.[].stats[]; .reads < 1000 and .writes < 1000)' "$tmp/lines")" true
+}
