@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "kernel_users.h"
 #include "mounts.h"
 #include "proc.h"
 #include "progress.h"
@@ -83,44 +84,18 @@ static int check_holders(const struct uc_host *host, const char *disk, const cha
 	return 0;
 }
 
-/* The file behind a kernel loop device, into `backing` of PATH_MAX bytes. */
-static bool read_backing(const struct uc_host *host, const char *loop, char *backing)
-{
-	uc_auto_file FILE *file = NULL;
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/block/%s/loop/backing_file", host->sys_dir, loop);
-	file = fopen(path, "re");
-	if (!file || !fgets(backing, PATH_MAX, file))
-		return false;
-	backing[strcspn(backing, "\n")] = '\0';
-	return true;
-}
-
 /* A kernel loop device on top opens its file without claiming it, and not as a process. */
 static int check_loops(const struct uc_host *host, dev_t rdev, const struct uc_device *d,
 		       struct uc_error *err)
 {
-	uc_auto_dir DIR *blocks = NULL;
-	const struct dirent *entry;
-	char path[PATH_MAX];
+	const struct stat node = {.st_mode = S_IFBLK, .st_rdev = rdev};
+	char loop[64];
 
-	snprintf(path, sizeof(path), "%s/block", host->sys_dir);
-	blocks = opendir(path);
-	while (blocks && (entry = readdir(blocks))) {
-		char backing[PATH_MAX];
-		struct stat st;
-
-		if (strncmp(entry->d_name, "loop", 4) != 0 ||
-		    !read_backing(host, entry->d_name, backing) || stat(backing, &st) < 0 ||
-		    !S_ISBLK(st.st_mode) || st.st_rdev != rdev)
-			continue;
-		return uc_fail(err, UC_BUSY, EBUSY,
-			       "%s is in use: /dev/%s lies on it; detach that first, or use "
-			       "--force",
-			       d->node, entry->d_name);
-	}
-	return 0;
+	if (!uc_kernel_loop(host->sys_dir, &node, loop, sizeof(loop)))
+		return 0;
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "%s is in use: /dev/%s lies on it; detach that first, or use --force",
+		       d->node, loop);
 }
 
 static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *err)
@@ -141,22 +116,15 @@ static int check_mounts(dev_t rdev, const struct uc_device *d, struct uc_error *
 		       d->node, mount.where, mount.pid, name);
 }
 
-/* A line of /proc/swaps: the path, and then what does not matter here. */
 static int check_swap(dev_t rdev, const struct uc_device *d, struct uc_error *err)
 {
-	uc_auto_file FILE *file = fopen("/proc/swaps", "re");
-	char line[PATH_MAX];
+	const struct stat node = {.st_mode = S_IFBLK, .st_rdev = rdev};
+	char path[PATH_MAX];
 
-	while (file && fgets(line, sizeof(line), file)) {
-		struct stat st;
-
-		line[strcspn(line, " \t\n")] = '\0';
-		if (stat(line, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == rdev)
-			return uc_fail(err, UC_BUSY, EBUSY,
-				       "%s is in use: used as swap; swapoff %s, or use --force",
-				       d->node, line);
-	}
-	return 0;
+	if (!uc_kernel_swap(&node, path))
+		return 0;
+	return uc_fail(err, UC_BUSY, EBUSY,
+		       "%s is in use: used as swap; swapoff %s, or use --force", d->node, path);
 }
 
 /* udev, or what it runs, looks at each device that is new or has changed. */

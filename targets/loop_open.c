@@ -4,15 +4,19 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cause.h"
 #include "cleanup.h"
+#include "kernel_users.h"
+#include "log.h"
 #include "loop.h"
 #include "size.h"
 #include "targets.h"
@@ -239,6 +243,34 @@ static int lock_file(const struct loop_target *t, const struct loop_config *c,
 	return 0;
 }
 
+/* What the kernel does to the file or disk takes none of our locks. */
+static int check_kernel(const struct loop_target *t, const struct loop_config *c,
+			const struct uc_spec *spec, struct uc_error *err)
+{
+	char path[PATH_MAX];
+	char loop[64];
+	struct stat st;
+	int protected = 0;
+
+	/* Of a device that there is, it was asked when that was made. */
+	if (spec->read_only || c->fd || c->expected.known || fstat(t->base.fds[0], &st) < 0)
+		return 0;
+	if (S_ISBLK(st.st_mode) && ioctl(t->base.fds[0], BLKROGET, &protected) == 0 && protected)
+		return uc_fail(err, UC_FAILED, EROFS, "%s is write-protected; use --read-only",
+			       c->file);
+	if (c->share)
+		return 0;
+	if (uc_kernel_swap(&st, path))
+		return uc_fail(err, UC_BUSY, EBUSY, "%s is in use: as swap; swapoff %s first",
+			       c->file, path);
+	if (uc_kernel_loop("/sys", &st, loop, sizeof(loop)))
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: /dev/%s lies on it; detach that first, or use "
+			       "--read-only or --share",
+			       c->file, loop);
+	return 0;
+}
+
 static bool is_power_of_two(uint32_t n)
 {
 	return n && (n & (n - 1)) == 0;
@@ -291,6 +323,11 @@ static int set_size(struct loop_target *t, const struct loop_config *c,
 	t->base.size = b->size - c->offset;
 	if (c->size_limit && c->size_limit < t->base.size)
 		t->base.size = c->size_limit;
+	/* Only of a new device: it is what it was afterwards. */
+	if (t->base.size % block && !c->fd && !c->expected.known)
+		uc_log(LOG_WARNING,
+		       "%s: the last %" PRIu64 " bytes are left out: the device has blocks of %u",
+		       c->file, t->base.size % block, block);
 	t->base.size -= t->base.size % block;
 	if (t->base.size == 0)
 		return uc_fail(err, UC_FAILED, EINVAL, "%s: less than one block of %u bytes to use",
@@ -393,6 +430,8 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 		ret = identify(t, c, err);
 	if (ret == 0)
 		ret = lock_file(t, c, spec, err);
+	if (ret == 0)
+		ret = check_kernel(t, c, spec, err);
 	if (ret == 0)
 		ret = uc_loop_inspect(t->base.fds[0], c->file, spec->dry_run, &b, err);
 	if (ret == 0)

@@ -104,6 +104,26 @@ goes_on_mounted() {
 	within 20 ublkctl recover "$id"
 }
 
+@test "what the kernel writes to by itself is not taken: a loop device, swap; nor what is write-protected" {
+	local loop
+	truncate -s 16M "$tmp/a.img"
+	loop=$(losetup --show -f "$tmp/a.img")
+	defer losetup -d "$loop"
+	refused 7 "$tmp/a.img is in use: $loop lies on it" ublkctl add -t loop -f "$tmp/a.img"
+	add_device -t loop -f "$tmp/a.img" --read-only
+	ext4_dir
+	run_check dd if=/dev/zero of="$dir/swap" bs=1M count=4
+	run_check mkswap "$dir/swap"
+	swapon "$dir/swap"
+	defer swapoff "$dir/swap"
+	refused 7 "$dir/swap is in use: as swap" ublkctl add -t loop -f "$dir/swap"
+	blockdev --setro /dev/ram1
+	defer blockdev --setrw /dev/ram1
+	refused 1 '/dev/ram1 is write-protected; use --read-only' ublkctl add -t loop -f /dev/ram1
+	add_device -t loop -f /dev/ram1 --read-only
+	same "$(blockdev --getro "$dev")" 1
+}
+
 # --- the runtime directory is full ---
 
 # full_run: from now on there is no room for records but where they are
