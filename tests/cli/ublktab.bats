@@ -447,6 +447,14 @@ ram ramdisk - size=1M,read-only"
 	works show disk --json
 	jq -e '.nr_queues == 2 and .queue_depth == 64 and .max_io_bytes == 1048576 and .data_path == "copy"' <<<"$out"
 }
+@test "ublktab add: a stable link stays in the line, and not what it leads to today" {
+	truncate -s 4M image
+	ln -s image by-id
+	mkdir "$root/etc"
+	works add -t loop -f by-id --name disk
+	works ublktab add disk
+	grep -q "^disk loop $PWD/by-id " "$root/etc/ublktab"
+}
 @test "ublktab add: what it finds stays as it is" {
 	tab '# mine' 'a null'
 	printf 'b null' >>"$root/etc/ublktab"
