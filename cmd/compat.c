@@ -133,6 +133,7 @@ static int tell(const struct uc_host *host, int fd)
 	if (ret == 0)
 		(void)uc_fail(&err, UC_FAILED, EIO, "cannot write to standard output");
 	print_failure(&as, &err);
+	ref = uc_device_ref(host, ref.id);
 	(void)uc_del(host, &ref, true, NULL);
 	return exit_status(&err);
 }

@@ -126,6 +126,8 @@ static int resize_run(const struct uc_host *host, int argc, const char **argv, s
 	if (ret == 0 && resize.selection.count != 1)
 		ret = uc_fail(err, UC_USAGE, EINVAL, "give one device: an id or a path");
 	if (ret == 0)
+		ret = select_check(&resize.selection, false, err);
+	if (ret == 0)
 		ret = select_each(&resize.selection, &resize.outcome, resize_one, &resize, err);
 	select_free(&resize.selection);
 	return outcome_end(&resize.outcome, ret, err);

@@ -89,8 +89,9 @@ int select_check(struct selection *selection, bool all, struct uc_error *err)
 		return uc_fail(err, UC_USAGE, EINVAL, "no device: give an id, a path, or --all");
 	if (all && select_all(selection, err) < 0)
 		return -err->errnum;
-	for (size_t i = 0; all && i < selection->count; i++)
-		selection->refs[i] = uc_device_ref(selection->host, selection->ids[i]);
+	for (size_t i = 0; i < selection->count; i++)
+		if (!selection->refs[i].known)
+			selection->refs[i] = uc_device_ref(selection->host, selection->ids[i]);
 	return 0;
 }
 

@@ -22,7 +22,10 @@ int select_text(struct selection *selection, const char *text, struct uc_error *
 /* Adds all devices there are, to be looked at: which ones they are is not asked. */
 int select_all(struct selection *selection, struct uc_error *err);
 
-/* Either some are named, or `all` is asked for; then all there are are added. */
+/*
+ * Either some are named, or `all` is asked for; then all there are are added. From then on it is
+ * known which devices are meant, so whoever is to change one begins with this.
+ */
 int select_check(struct selection *selection, bool all, struct uc_error *err);
 
 /* Adds the devices whose backing is that file or block device, under whatever name. */

@@ -67,6 +67,8 @@ static int set_run(const struct uc_host *host, int argc, const char **argv, stru
 	if (ret == 0 && uc_cpus_is_empty(&set.cpus))
 		ret = uc_fail(err, UC_USAGE, EINVAL, "nothing to set: give --cpus LIST");
 	if (ret == 0)
+		ret = select_check(&set.selection, false, err);
+	if (ret == 0)
 		ret = select_each(&set.selection, &set.outcome, set_one, &set, err);
 	select_free(&set.selection);
 	return outcome_end(&set.outcome, ret, err);

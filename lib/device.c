@@ -289,7 +289,7 @@ int uc_device_parse(const struct uc_host *host, const char *text, struct uc_ref 
 
 	called = find_id(host, text, resolved, &id);
 	if (!called) {
-		*ret_ref = uc_device_ref(host, id);
+		*ret_ref = (struct uc_ref){.id = id};
 		return 0;
 	}
 	if (!uc_name_is_valid(called))

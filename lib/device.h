@@ -66,7 +66,7 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
  */
 struct uc_ref {
 	uint32_t id;
-	bool known; /* there was one then */
+	bool known; /* there was one then, and this is its cookie */
 	uint64_t cookie;
 };
 
@@ -81,7 +81,8 @@ static inline struct uc_ref uc_device_ref_of(const struct uc_device *device)
 
 /*
  * A device from what a person writes: a number, ublkbN, a path to its node (links are followed), or
- * its name; -ENODEV if no device has that. -EINVAL with UC_USAGE for anything else.
+ * its name; -ENODEV if no device has that. -EINVAL with UC_USAGE for anything else. Which device it
+ * is is known of a name only; uc_device_ref() finds it out for the others.
  */
 int uc_device_parse(const struct uc_host *host, const char *text, struct uc_ref *ret_ref,
 		    struct uc_error *err);

@@ -163,7 +163,10 @@ fails_to_start() {
 	works add -t null
 	works stop 0
 	UBLKCTL_MODEL_FAULT=ADD_DEV:ENOMEM invoke start 0
+	# By a program that knows nothing of records
+	mv "$root/run/0.json" record
 	works add -t null
+	mv record "$root/run/0.json"
 	refused 7 'start: device 0 is running already' start 0
 }
 @test "start: the backing is in use, or gone" {

@@ -73,7 +73,8 @@ teardown() {
 	works list --noheadings
 	same "$out" ''
 	works gc
-	same "$(sort <<<"$out")" "$XDG_RUNTIME_DIR/ublkctl/0.json: removed: there is no such device
+	same "$(sort <<<"$out")" "$XDG_RUNTIME_DIR/ublkctl/.0.json.spare: removed: there is no such device
+$XDG_RUNTIME_DIR/ublkctl/0.json: removed: there is no such device
 $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: there is no such device"
 }
 
@@ -86,7 +87,8 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: there is no such device"
 	works add -t null --unprivileged
 	become 1001
 	works gc
-	same "$(sort <<<"$out")" "$XDG_RUNTIME_DIR/ublkctl/0.json: removed: the device that has this id now is another user's
+	same "$(sort <<<"$out")" "$XDG_RUNTIME_DIR/ublkctl/.0.json.spare: removed: the device that has this id now is another user's
+$XDG_RUNTIME_DIR/ublkctl/0.json: removed: the device that has this id now is another user's
 $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is another user's"
 }
 
