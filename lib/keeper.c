@@ -72,6 +72,13 @@ static bool await_up(int fd, uint32_t *ret_id)
 	return len == (ssize_t)sizeof(*ret_id);
 }
 
+/* Servers that were children of ours; one may need a moment for what it has in the kernel. */
+static void reap(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
 static void await_end(int fd)
 {
 	uint32_t id;
@@ -79,9 +86,7 @@ static void await_end(int fd)
 	while (await_up(fd, &id))
 		;
 	close(fd);
-	/* If it was a child of ours; it may need a moment for what it has in the kernel. */
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	reap();
 }
 
 enum fate {
@@ -218,6 +223,8 @@ static void revive(struct keeper *k)
 	lived = uc_deadline(LIVED_MS);
 	up = fd >= 0 && await_up(fd, &id);
 	uc_locks_release(&k->locks);
+	/* The one before is dead by now, and this one may live long. */
+	reap();
 	if (up) {
 		uc_log(LOG_NOTICE, "device %u has a new handler", k->spec.id);
 		lived = uc_deadline(LIVED_MS);
