@@ -302,6 +302,7 @@ static int set_size(struct loop_target *t, const struct loop_config *c,
 		    const struct loop_backing *b, struct uc_error *err)
 {
 	const uint32_t block = t->base.limits.logical_bs;
+	uint64_t rest;
 
 	if (c->offset % block)
 		return uc_fail(err, UC_USAGE, EINVAL,
@@ -323,15 +324,16 @@ static int set_size(struct loop_target *t, const struct loop_config *c,
 	t->base.size = b->size - c->offset;
 	if (c->size_limit && c->size_limit < t->base.size)
 		t->base.size = c->size_limit;
-	/* Only of a new device: it is what it was afterwards. */
-	if (t->base.size % block && !c->fd && !c->expected.known)
-		uc_log(LOG_WARNING,
-		       "%s: the last %" PRIu64 " bytes are left out: the device has blocks of %u",
-		       c->file, t->base.size % block, block);
-	t->base.size -= t->base.size % block;
+	rest = t->base.size % block;
+	t->base.size -= rest;
 	if (t->base.size == 0)
 		return uc_fail(err, UC_FAILED, EINVAL, "%s: less than one block of %u bytes to use",
 			       c->file, block);
+	/* Only of a new device: it is what it was afterwards. */
+	if (rest && !c->fd && !c->expected.known)
+		uc_log(LOG_WARNING,
+		       "%s: the last %" PRIu64 " bytes are left out: the device has blocks of %u",
+		       c->file, rest, block);
 	return 0;
 }
 
