@@ -10,6 +10,7 @@
 #include "add.h"
 #include "cleanup.h"
 #include "ctrl.h"
+#include "handler.h"
 #include "lifecycle.h"
 #include "lock.h"
 #include "name.h"
@@ -244,19 +245,6 @@ static int cannot_print(struct uc_error *err)
 	return uc_fail(err, UC_FAILED, EIO, "cannot write the path to standard output");
 }
 
-/* Whoever interrupts us from now on is heard when the device is made, and what open() has made
- * goes. */
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct uc_error *err)
 {
 	const struct uc_target_type *type = add->serve.type;
@@ -264,8 +252,9 @@ int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct
 	struct uc_target *target = NULL;
 	int ret;
 
+	/* Who interrupts us is heard when the device is made, and what open() has made goes. */
 	if (type->undo)
-		block_signals();
+		uc_handler_hold_signals();
 	/* A path that nobody reads is to take the device away again, and not us. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	ret = type->open(add->serve.config, spec, &target, err);

@@ -184,7 +184,7 @@ static void clean_up(const struct uc_server_args *args, struct uc_error *err)
 		uc_wrap(err, "a device may be left, see 'ublkctl list' (%.80s)", why.text);
 }
 
-int uc_handler_block_signals(int *ret_fd, struct uc_error *err)
+static sigset_t held_signals(void)
 {
 	sigset_t set;
 
@@ -192,7 +192,21 @@ int uc_handler_block_signals(int *ret_fd, struct uc_error *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+void uc_handler_hold_signals(void)
+{
+	const sigset_t set = held_signals();
+
 	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int uc_handler_block_signals(int *ret_fd, struct uc_error *err)
+{
+	const sigset_t set = held_signals();
+
+	uc_handler_hold_signals();
 	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	return *ret_fd < 0 ? uc_fail_errno(err, errno, "signalfd") : 0;
 }

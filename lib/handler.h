@@ -14,7 +14,10 @@
 int uc_handler_start(const struct uc_server_args *args, struct uc_added *ret_added,
 		     struct uc_error *err);
 
-/* Blocks those signals. *ret_fd is a signalfd of them, the caller's to close. */
+/* Blocks those signals. */
+void uc_handler_hold_signals(void);
+
+/* The same. *ret_fd is a signalfd of them, the caller's to close. */
 int uc_handler_block_signals(int *ret_fd, struct uc_error *err);
 
 #endif

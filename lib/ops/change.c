@@ -67,14 +67,21 @@ static int begin(const struct uc_host *host, const struct uc_ref *ref, bool wait
 		return ret;
 	if (ref->known)
 		change->device.info.ublksrv_flags = ref->cookie;
-	ret = uc_change_look(change, err);
+	return uc_change_look(change, err);
+}
+
+int uc_change_begin(const struct uc_host *host, const struct uc_ref *ref, struct uc_change *change,
+		    struct uc_error *err)
+{
+	int ret = begin(host, ref, true, change, err);
+
 	return ret < 0 || change->only_recorded
 		       ? ret
 		       : uc_settle(host, uc_change_lock(change), &change->device, err);
 }
 
-int uc_change_begin(const struct uc_host *host, const struct uc_ref *ref, struct uc_change *change,
-		    struct uc_error *err)
+int uc_change_begin_last(const struct uc_host *host, const struct uc_ref *ref,
+			 struct uc_change *change, struct uc_error *err)
 {
 	return begin(host, ref, true, change, err);
 }

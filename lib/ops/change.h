@@ -34,7 +34,14 @@ struct uc_change {
 int uc_change_begin(const struct uc_host *host, const struct uc_ref *ref, struct uc_change *change,
 		    struct uc_error *err);
 
-/* The same without waiting: -EBUSY. */
+/*
+ * The same for a change that is the device's last: what one before has left open does not matter
+ * any more, and no question to a driver that stands still is to keep the device.
+ */
+int uc_change_begin_last(const struct uc_host *host, const struct uc_ref *ref,
+			 struct uc_change *change, struct uc_error *err);
+
+/* Such a one without waiting: -EBUSY. */
 int uc_change_try(const struct uc_host *host, const struct uc_ref *ref, struct uc_change *change,
 		  struct uc_error *err);
 

@@ -149,7 +149,7 @@ int uc_del(const struct uc_host *host, const struct uc_ref *ref, bool force, str
 
 	uc_progress_begin(&progress, uc_host_deadline(&mine), "waiting for device %u to be gone",
 			  ref->id);
-	ret = uc_change_begin(&mine, ref, &change, err);
+	ret = uc_change_begin_last(&mine, ref, &change, err);
 	if (ret == 0 && !force)
 		ret = uc_inuse_check(&mine, &change.device, err);
 	return ret < 0 || host->dry_run ? ret : uc_del_now(&change, force, err);
@@ -183,6 +183,6 @@ int uc_del_lazy(const struct uc_host *host, const struct uc_ref *ref, bool force
 
 	uc_progress_begin(&progress, uc_host_deadline(&mine), "waiting for device %u to be stopped",
 			  ref->id);
-	ret = uc_change_begin(&mine, ref, &change, err);
+	ret = uc_change_begin_last(&mine, ref, &change, err);
 	return ret < 0 || host->dry_run ? ret : del_lazy(&change, force, err);
 }
