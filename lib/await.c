@@ -59,28 +59,14 @@ int uc_await_parse(const char *text, enum uc_await_state *ret_state, struct uc_e
 
 /* --- a node that reads --- */
 
-struct request {
-	struct uc_host host;
-	uint32_t id;
-	uint32_t block;
-};
-
-static int read_node(void *ctx, void *ret, struct uc_error *err)
-{
-	const struct request *r = ctx;
-
-	(void)ret;
-	return uc_node_await_block(&r->host, r->id, r->block, err);
-}
-
-/* In a process of its own: it hangs as long as the handler does. */
 static bool reads(struct await *a, const struct uc_device *d)
 {
-	struct request r = {*a->host, d->info.dev_id, d->logical_bs ? d->logical_bs : 512};
+	struct uc_node_look look = {*a->host, d->info.dev_id, d->logical_bs ? d->logical_bs : 512};
 	const unsigned left = uc_left_ms(a->deadline);
 
-	r.host.timeout_ms = left;
-	if (left && uc_bounded(read_node, &r, NULL, 0, left, "reading the node", NULL) == 0)
+	look.host.timeout_ms = left;
+	if (left &&
+	    uc_bounded(uc_node_await_block, &look, NULL, 0, left, "reading the node", NULL) == 0)
 		return true;
 	snprintf(a->now, sizeof(a->now), "device %u is LIVE, but %s does not read", d->info.dev_id,
 		 d->node);

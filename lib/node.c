@@ -141,23 +141,24 @@ static int look_block(struct wait *w)
 	return len == (ssize_t)w->block ? 0 : -EIO;
 }
 
-int uc_node_await_block(const struct uc_host *host, uint32_t id, uint32_t block,
-			struct uc_error *err)
+int uc_node_await_block(void *ctx, void *ret, struct uc_error *err)
 {
+	const struct uc_node_look *l = ctx;
 	char path[128];
 	struct wait w = {
-		.look = look_block, .path = path, .block = block, .may_pass = node_may_come};
-	int ret;
+		.look = look_block, .path = path, .block = l->block, .may_pass = node_may_come};
+	int res;
 
-	uc_node_block_path(host, id, path, sizeof(path));
+	(void)ret;
+	uc_node_block_path(&l->host, l->id, path, sizeof(path));
 	/* A plain user's: udev has to give it to us. */
-	if (host->unprivileged)
+	if (l->host.unprivileged)
 		w.may_pass = block_may_come;
-	ret = await(host, &w);
-	if (ret < 0)
-		return uc_fail(err, w.may_pass(-ret) ? UC_TIMEOUT : UC_FAILED, -ret,
+	res = await(&l->host, &w);
+	if (res < 0)
+		return uc_fail(err, w.may_pass(-res) ? UC_TIMEOUT : UC_FAILED, -res,
 			       "%s was started but does not read: %s; see 'ublkctl doctor'", path,
-			       uc_errno_text(-ret));
+			       uc_errno_text(-res));
 	return 0;
 }
 

@@ -22,9 +22,17 @@ int uc_node_await_ours(const struct uc_host *host, uint32_t id, struct uc_error 
  */
 int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
 
-/* Waits until the block node opens and its first block (bytes) reads. */
-int uc_node_await_block(const struct uc_host *host, uint32_t id, uint32_t block,
-			struct uc_error *err);
+/*
+ * Waits until the block node opens and its first block (bytes) reads. Work of uc_bounded() or a
+ * uc_standby, ctx being a struct uc_node_look: it hangs as long as the server does, so nobody does
+ * it who is one, or must end when it is told to.
+ */
+struct uc_node_look {
+	struct uc_host host;
+	uint32_t id;
+	uint32_t block;
+};
+int uc_node_await_block(void *ctx, void *ret, struct uc_error *err);
 
 /* Waits until neither node of the device is there any more. */
 int uc_node_await_gone(const struct uc_host *host, uint32_t id, struct uc_error *err);

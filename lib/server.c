@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "cleanup.h"
 #include "ctrl.h"
 #include "deadline.h"
@@ -42,6 +43,8 @@ struct server {
 	struct uc_ctrl *last_ctrl; /* for taking down: opened while /dev can still be reached */
 	struct uc_stats *stats;
 	struct uc_queue_setup setup;
+	struct uc_node_look look;
+	struct uc_standby looker;   /* who looks at the node: see uc_node_await_block() */
 	struct uc_buffers *buffers; /* of each hardware queue */
 	struct uc_queue *queues;    /* as each thread serves them */
 	unsigned nr_threads;
@@ -201,6 +204,14 @@ static int await_queues(struct server *s, struct uc_error *err)
 	return ret;
 }
 
+static int look_at_node(struct server *s, struct uc_error *err)
+{
+	s->look = (struct uc_node_look){s->host, s->dev.info.dev_id,
+					s->args->target->limits.logical_bs};
+	return uc_standby_ask(&s->looker, uc_host_left_ms(&s->host) + UC_MARGIN_MS,
+			      "reading the new device", err);
+}
+
 static int start_device(struct server *s, struct uc_error *err)
 {
 	const struct uc_lock *lock = s->args->locks->device;
@@ -223,9 +234,8 @@ static int start_device(struct server *s, struct uc_error *err)
 			      : uc_ctrl_start_dev(s->dev.ctrl, lock, getpid(), err);
 	/* Ours from now on, to be deleted on a signal. */
 	s->dev.added = ret == 0 || s->dev.added;
-	/* Of one that was served before, its users know what it can read, and have it open. */
-	if (ret == 0 && !s->args->resume)
-		ret = uc_node_await_block(&s->host, id, s->args->target->limits.logical_bs, err);
+	if (ret == 0 && s->looker.fd >= 0)
+		ret = look_at_node(s, err);
 	return ret;
 }
 
@@ -275,6 +285,9 @@ static int bring_up(struct server *s, struct uc_error *err)
 	struct uc_locks *locks = s->args->locks;
 	int ret = open_signals(s, err);
 
+	/* Of one that was served before, its users know what it can read, and have it open. */
+	if (ret == 0 && !s->args->resume)
+		ret = uc_standby_start(&s->looker, err);
 	if (ret == 0)
 		ret = uc_ctrl_open(&s->host, &s->dev.ctrl, err);
 	if (ret == 0 && !is_known(s))
@@ -386,6 +399,7 @@ static void take_down(struct server *s, bool delete, bool stay)
 	ctrl = lock ? last : NULL;
 	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, lock, &err) < 0)
 		uc_log(LOG_ERR, "%s", err.text);
+	uc_standby_end(&s->looker);
 	if (!join_queues(s))
 		return;
 	uc_stats_unmap(s->stats);
@@ -445,6 +459,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.dev.args = args,
 		.dev.host = &s.host,
 		.dev.keeper.fd = args->target->nr_fds ? args->target->fds[0] : -1,
+		.looker = {uc_node_await_block, &s.look, sizeof(s.look), 0, -1},
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,

@@ -244,7 +244,7 @@ static int stop_running(struct uc_change *change, bool force, struct uc_error *e
 		return ret;
 	ret = uc_stop_device(change, force, err);
 	/* It goes on, unless the driver is at it yet: then the next look will tell. */
-	if (ret < 0 && ret != -ETIMEDOUT && ret != -EIO)
+	if (ret < 0 && ret != -ETIMEDOUT && ret != -EPIPE)
 		(void)note_stopped(change, false, NULL);
 	return ret;
 }

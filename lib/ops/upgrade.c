@@ -26,6 +26,8 @@
 
 /* The driver holds the device's mutex as long. */
 #define QUIESCE_MS 1000
+/* How many processes may be killed over it. */
+#define QUIESCE_TRIES 2
 
 /* The handler that is to leave. */
 struct old {
@@ -145,15 +147,17 @@ static int work_quiesce(void *ctx, void *ret, struct uc_error *err)
 
 /*
  * -EBUSY: requests wait, but the handler may not have been told to go. In a process of its own: one
- * that is killed in the middle would leave it so.
+ * that is killed in the middle leaves it so, and another can do it all.
  */
 static int quiesce(const struct uc_host *host, const struct uc_lock *lock, struct uc_error *err)
 {
 	struct request r = {host, lock};
-	int ret = uc_bounded(work_quiesce, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
-			     "quiescing the device", err);
+	int ret = -EPIPE;
 
-	return ret == -ETIMEDOUT ? -EBUSY : ret;
+	for (int i = 0; ret == -EPIPE && i < QUIESCE_TRIES; i++)
+		ret = uc_bounded(work_quiesce, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
+				 "quiescing the device", err);
+	return ret == -ETIMEDOUT || ret == -EPIPE ? -EBUSY : ret;
 }
 
 static bool await_end(const struct old *old, unsigned timeout_ms)
