@@ -83,7 +83,7 @@ static void offer_devices(struct completion *c)
 	size_t count = 0;
 	bool answers;
 
-	if (uc_device_ids(&in_time, &ids, &count, NULL) < 0 || !count)
+	if (uc_device_known_ids(&in_time, &ids, &count, NULL) < 0 || !count)
 		return;
 	answers = uc_ctrl_open(&in_time, &ctrl, NULL) == 0;
 	for (size_t i = 0; i < count; i++) {

@@ -187,7 +187,7 @@ int plan_add_others(struct plan *plan, const struct uc_host *host, struct uc_err
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
 	if (ret == 0)
-		ret = uc_device_ids(host, &ids, &count, err);
+		ret = uc_device_known_ids(host, &ids, &count, err);
 	for (size_t i = 0; ret == 0 && i < count; i++)
 		if (uc_device_get(host, ctrl, ids[i], &d, NULL) == 0)
 			ret = add_other(plan, &d, err);

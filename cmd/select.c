@@ -48,7 +48,7 @@ int select_all(struct selection *selection, struct uc_error *err)
 {
 	uc_auto_free uint32_t *ids = NULL;
 	size_t count = 0;
-	int ret = uc_device_ids(selection->host, &ids, &count, err);
+	int ret = uc_device_known_ids(selection->host, &ids, &count, err);
 
 	for (size_t i = 0; ret == 0 && i < count; i++)
 		ret = add_ref(selection, &(struct uc_ref){.id = ids[i]}, err);
@@ -67,7 +67,7 @@ int select_file(struct selection *selection, const char *path, struct uc_error *
 	int ret = uc_ctrl_open(selection->host, &ctrl, err);
 
 	if (ret == 0)
-		ret = uc_device_ids(selection->host, &ids, &count, err);
+		ret = uc_device_known_ids(selection->host, &ids, &count, err);
 	for (size_t i = 0; ret == 0 && i < count; i++)
 		if (uc_device_get(selection->host, ctrl, ids[i], &d, NULL) == 0 &&
 		    uc_device_has_backing(&d, lasting ? lasting : path, &identity)) {

@@ -226,13 +226,16 @@ static int show_device(const struct uc_host *host, const struct show *show, stru
 	ret = uc_ctrl_open(host, &ctrl, err);
 	if (ret == 0)
 		ret = uc_device_get(host, ctrl, id, &device, err);
-	if (ret == 0)
+	if (ret == 0 && !device.only_recorded)
 		ret = uc_device_params(host, id, &params, err);
 	if (ret < 0)
 		return ret;
 	put_info(doc, host, &device);
 	put_features(doc, device.info.flags);
-	put_params(doc, &params);
+	if (device.only_recorded)
+		json_object_object_add(doc, "params", NULL);
+	else
+		put_params(doc, &params);
 	put_queues(doc, host, &device);
 	document_print(doc, show->json);
 	return 0;

@@ -61,7 +61,8 @@ int uc_await_parse(const char *text, enum uc_await_state *ret_state, struct uc_e
 
 static bool reads(struct await *a, const struct uc_device *d)
 {
-	struct uc_node_look look = {*a->host, d->info.dev_id, d->logical_bs ? d->logical_bs : 512};
+	struct uc_node_look look = {*a->host, d->info.dev_id, d->logical_bs ? d->logical_bs : 512,
+				    false};
 	const unsigned left = uc_left_ms(a->deadline);
 
 	look.host.timeout_ms = left;

@@ -76,15 +76,17 @@ static bool may_read(const struct uc_host *host, const char *node)
 	return access(path, R_OK) == 0;
 }
 
-int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
-		  struct uc_error *err)
+struct ids {
+	uint32_t *all;
+	size_t count;
+};
+
+static int read_ids(const struct uc_host *host, struct ids *ids, struct uc_error *err)
 {
 	uc_auto_dir DIR *dir = NULL;
-	uc_auto_free uint32_t *ids = NULL;
 	const struct dirent *entry;
 	/* What the driver tells a plain user hangs on the permissions of each ublkcN. */
 	const bool only_ours = host->unprivileged && may_read(host, "ublk-control");
-	size_t count = 0;
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/class/ublk-char", host->sys_dir);
@@ -98,15 +100,66 @@ int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_co
 		    !uc_device_parse_id(entry->d_name + 5, &id) ||
 		    (only_ours && !may_read(host, entry->d_name)))
 			continue;
-		if (append_id(&ids, &count, id) < 0)
+		if (append_id(&ids->all, &ids->count, id) < 0)
 			return uc_fail_errno(err, ENOMEM, "the list of devices");
 	}
-	if (count)
-		qsort(ids, count, sizeof(*ids), compare_ids);
-	*ret_ids = ids;
-	*ret_count = count;
-	ids = NULL;
 	return 0;
+}
+
+static bool has_id(const struct ids *ids, uint32_t id)
+{
+	for (size_t i = 0; i < ids->count; i++)
+		if (ids->all[i] == id)
+			return true;
+	return false;
+}
+
+static int read_recorded_ids(const struct uc_host *host, struct ids *ids, struct uc_error *err)
+{
+	uc_auto_dir DIR *dir = *host->run_dir ? opendir(host->run_dir) : NULL;
+	const struct dirent *entry;
+	struct uc_record record;
+	uint32_t id;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!uc_record_is_file(entry->d_name, &id) || has_id(ids, id) ||
+		    uc_record_load(host, id, &record) < 0 || !record.stopped.is)
+			continue;
+		if (append_id(&ids->all, &ids->count, id) < 0)
+			return uc_fail_errno(err, ENOMEM, "the list of devices");
+	}
+	return 0;
+}
+
+static int list_ids(const struct uc_host *host, bool recorded, uint32_t **ret_ids,
+		    size_t *ret_count, struct uc_error *err)
+{
+	struct ids ids = {0};
+	int ret = read_ids(host, &ids, err);
+
+	if (ret == 0 && recorded)
+		ret = read_recorded_ids(host, &ids, err);
+	if (ret < 0) {
+		free(ids.all);
+		return ret;
+	}
+	if (ids.count)
+		qsort(ids.all, ids.count, sizeof(*ids.all), compare_ids);
+	*ret_ids = ids.all;
+	*ret_count = ids.count;
+	return 0;
+}
+
+int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
+		  struct uc_error *err)
+{
+	return list_ids(host, false, ret_ids, ret_count, err);
+}
+
+int uc_device_known_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
+			struct uc_error *err)
+{
+	return list_ids(host, true, ret_ids, ret_count, err);
 }
 
 static FILE *open_attr(const struct uc_host *host, uint32_t id, const char *attr)
@@ -163,12 +216,38 @@ static enum uc_record_state record_state(int ret)
 	}
 }
 
+/* What a stopped device was, of which the driver has nothing any more. */
+static bool get_recorded(const struct uc_host *host, uint32_t id, struct uc_device *ret_device)
+{
+	struct uc_device d = {.only_recorded = true, .record_state = UC_RECORD_OK};
+	const struct uc_stopped *stopped = &d.record.stopped;
+
+	if (uc_record_load(host, id, &d.record) < 0 || !stopped->is)
+		return false;
+	d.info = (struct ublksrv_ctrl_dev_info){.dev_id = id,
+						.nr_hw_queues = stopped->queues,
+						.queue_depth = stopped->depth,
+						.max_io_buf_bytes = stopped->max_io_size,
+						.flags = stopped->flags,
+						.ublksrv_flags = d.record.cookie,
+						.ublksrv_pid = -1,
+						.state = UBLK_S_DEV_DEAD};
+	uc_node_block_path(host, id, d.node, sizeof(d.node));
+	*ret_device = d;
+	return true;
+}
+
 int uc_device_get(const struct uc_host *host, struct uc_ctrl *ctrl, uint32_t id,
 		  struct uc_device *ret_device, struct uc_error *err)
 {
 	struct uc_device d = {0};
 	int ret = uc_ctrl_get_dev_info(ctrl, id, &d.info, err);
 
+	if (ret == -ENODEV && get_recorded(host, id, ret_device)) {
+		if (err)
+			*err = (struct uc_error){0};
+		return 0;
+	}
 	if (ret < 0)
 		return ret;
 	uc_node_block_path(host, id, d.node, sizeof(d.node));
@@ -235,21 +314,12 @@ int uc_device_params(const struct uc_host *host, uint32_t id, struct ublk_params
 struct uc_ref uc_device_ref(const struct uc_host *host, uint32_t id)
 {
 	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
-	struct ublksrv_ctrl_dev_info info = {0};
-	struct uc_ref ref = {.id = id};
-	struct uc_record record;
+	struct uc_device device;
 	int ret = uc_ctrl_open(host, &ctrl, NULL);
 
 	if (ret == 0)
-		ret = uc_ctrl_get_dev_info(ctrl, id, &info, NULL);
-	ref.known = ret == 0;
-	ref.cookie = info.ublksrv_flags;
-	/* A start that was killed has left nothing but its record. */
-	if (ret == -ENODEV && uc_record_load(host, id, &record) == 0 && record.stopped.is) {
-		ref.known = true;
-		ref.cookie = record.cookie;
-	}
-	return ref;
+		ret = uc_device_get(host, ctrl, id, &device, NULL);
+	return ret == 0 ? uc_device_ref_of(&device) : (struct uc_ref){.id = id};
 }
 
 /* The id in the name of a node, or in that of what a link leads to; else what a device is called.

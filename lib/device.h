@@ -27,6 +27,7 @@ struct uc_device {
 	uint32_t major, minor; /* of the block node; 0, 0 without */
 	bool has_node;         /* the block device is there */
 	bool read_only;
+	bool only_recorded;      /* stopped, and a start that was killed has left nothing else */
 	enum uc_record_state record_state;
 	struct uc_record record; /* only with UC_RECORD_OK */
 	char node[64];           /* /dev/ublkbN, whether or not it is there */
@@ -42,6 +43,10 @@ const char *uc_device_state_name(unsigned state);
  */
 int uc_device_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
 		  struct uc_error *err);
+
+/* The same, and those of which there is only a record (see uc_device.only_recorded). */
+int uc_device_known_ids(const struct uc_host *host, uint32_t **ret_ids, size_t *ret_count,
+			struct uc_error *err);
 
 /*
  * Whether the driver's answer for a device that was listed is that it is not there, or not for us:

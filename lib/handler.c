@@ -22,6 +22,7 @@
 #include "isolate.h"
 #include "log.h"
 #include "progress.h"
+#include "udev.h"
 
 /* How long a handler that shall go may take to do so by itself. */
 #define GRACE_MS 1000
@@ -272,12 +273,24 @@ static int follow(const struct uc_server_args *args, pid_t pid, int pipe_fd, int
 	return ret;
 }
 
+/* Whoever hears of a new device may use its links and partitions. It is there in any case. */
+static void await_udev(const struct uc_host *host, const struct uc_added *added, uint64_t since_ns,
+		       int signal_fd)
+{
+	if (uc_udev_await(host, added->info.dev_id, since_ns, signal_fd) == -ETIMEDOUT)
+		uc_log(LOG_WARNING,
+		       "%s is there, but udev is not done with it after %u ms: its links may come "
+		       "later; see 'udevadm settle'",
+		       added->node, host->timeout_ms);
+}
+
 int uc_handler_start(const struct uc_server_args *args, struct uc_added *ret_added,
 		     struct uc_error *err)
 {
 	const struct uc_host host = args->host->deadline
 					    ? *args->host
 					    : uc_host_within(args->host, args->host->timeout_ms);
+	const uint64_t began = uc_now();
 	struct uc_server_args mine = *args;
 	uc_auto_close int signal_fd = -1;
 	uc_auto_close int pipe_fd = -1;
@@ -301,7 +314,12 @@ int uc_handler_start(const struct uc_server_args *args, struct uc_added *ret_add
 		close(signal_fd);
 		handler(&mine, fds[1]);
 	}
+	if (pid < 0)
+		ret = uc_fail_errno(err, errno, "cannot start the handler process");
 	close(fds[1]);
-	return pid < 0 ? uc_fail_errno(err, errno, "cannot start the handler process")
-		       : follow(&mine, pid, pipe_fd, signal_fd, ret_added, err);
+	if (pid > 0)
+		ret = follow(&mine, pid, pipe_fd, signal_fd, ret_added, err);
+	if (ret == 0 && !args->resume)
+		await_udev(&host, ret_added, began, signal_fd);
+	return ret;
 }

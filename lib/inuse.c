@@ -188,7 +188,25 @@ static int check_claim(const struct uc_device *d, struct uc_error *err)
 	return 0;
 }
 
-static int look(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+/* Who opens the node once more to give it up: swapoff, vgchange -an. */
+static int check_return(const struct uc_host *host, const char *disk, const char *dir,
+			const struct uc_device *d, struct uc_error *err)
+{
+	struct node node;
+	int ret;
+
+	if (!read_dev(host, disk, dir, &node))
+		return 0;
+	ret = check_swap(node.rdev, d, err);
+	return ret == 0 ? check_holders(host, disk, dir, d, err) : ret;
+}
+
+typedef int check_fn(const struct uc_host *host, const char *disk, const char *dir,
+		     const struct uc_device *d, struct uc_error *err);
+
+/* The disk itself, and each of its partitions. */
+static int check_nodes(const struct uc_host *host, const struct uc_device *d, check_fn *check,
+		       struct uc_error *err)
 {
 	uc_auto_dir DIR *dir = NULL;
 	const struct dirent *entry;
@@ -198,11 +216,18 @@ static int look(const struct uc_host *host, const struct uc_device *d, struct uc
 
 	snprintf(disk, sizeof(disk), "ublkb%u", d->info.dev_id);
 	snprintf(path, sizeof(path), "%s/block/%s", host->sys_dir, disk);
-	ret = check_node(host, disk, ".", d, err);
+	ret = check(host, disk, ".", d, err);
 	dir = opendir(path);
 	while (ret == 0 && dir && (entry = readdir(dir)))
 		if (strncmp(entry->d_name, disk, strlen(disk)) == 0)
-			ret = check_node(host, disk, entry->d_name, d, err);
+			ret = check(host, disk, entry->d_name, d, err);
+	return ret;
+}
+
+static int look(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+{
+	int ret = check_nodes(host, d, check_node, err);
+
 	return ret == 0 ? check_claim(d, err) : ret;
 }
 
@@ -232,4 +257,9 @@ int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, s
 int uc_inuse_look(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)
 {
 	return device->has_node && look(host, device, err) < 0 ? -EBUSY : 0;
+}
+
+bool uc_inuse_needs_node(const struct uc_host *host, const struct uc_device *device)
+{
+	return device->has_node && check_nodes(host, device, check_return, NULL) < 0;
 }

@@ -15,4 +15,7 @@ int uc_inuse_check(const struct uc_host *host, const struct uc_device *device,
 /* The same at this moment: who is gone in the next one counts, too. */
 int uc_inuse_look(const struct uc_host *host, const struct uc_device *device, struct uc_error *err);
 
+/* Whether it is used in a way that cannot be ended without its node: as swap, or by LVM. */
+bool uc_inuse_needs_node(const struct uc_host *host, const struct uc_device *device);
+
 #endif

@@ -46,7 +46,7 @@ static int find(const struct uc_host *host, const struct wanted *w, struct uc_de
 	int ret = uc_ctrl_open(host, &ctrl, err);
 
 	if (ret == 0)
-		ret = uc_device_ids(host, &ids, &count, err);
+		ret = uc_device_known_ids(host, &ids, &count, err);
 	for (size_t i = 0; ret == 0 && i < count; i++) {
 		ret = uc_device_get(host, ctrl, ids[i], ret_device, err);
 		if (ret == 0 && is_wanted(w, ret_device))

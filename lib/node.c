@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cause.h"
@@ -141,6 +143,14 @@ static int look_block(struct wait *w)
 	return len == (ssize_t)w->block ? 0 : -EIO;
 }
 
+/* As long as somebody claims the disk for a moment. What there is no sense in is left. */
+static int look_for_partitions(struct wait *w)
+{
+	uc_auto_close int fd = open(w->path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && ioctl(fd, BLKRRPART) < 0 && errno == EBUSY ? -EBUSY : 0;
+}
+
 int uc_node_await_block(void *ctx, void *ret, struct uc_error *err)
 {
 	const struct uc_node_look *l = ctx;
@@ -155,6 +165,10 @@ int uc_node_await_block(void *ctx, void *ret, struct uc_error *err)
 	if (l->host.unprivileged)
 		w.may_pass = block_may_come;
 	res = await(&l->host, &w);
+	if (res == 0 && l->partitions) {
+		w.look = look_for_partitions;
+		(void)await(&l->host, &w);
+	}
 	if (res < 0)
 		return uc_fail(err, w.may_pass(-res) ? UC_TIMEOUT : UC_FAILED, -res,
 			       "%s was started but does not read: %s; see 'ublkctl doctor'", path,

@@ -2,6 +2,7 @@
 #ifndef UC_NODE_H
 #define UC_NODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ int uc_node_await_ours(const struct uc_host *host, uint32_t id, struct uc_error 
 int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, struct uc_error *err);
 
 /*
- * Waits until the block node opens and its first block (bytes) reads. Work of uc_bounded() or a
+ * Waits until the block node opens and its first block (bytes) reads, and has its partitions
+ * looked for. Work of uc_bounded() or a
  * uc_standby, ctx being a struct uc_node_look: it hangs as long as the server does, so nobody does
  * it who is one, or must end when it is told to.
  */
@@ -31,6 +33,7 @@ struct uc_node_look {
 	struct uc_host host;
 	uint32_t id;
 	uint32_t block;
+	bool partitions; /* the driver leaves that to us: UBLK_F_NO_AUTO_PART_SCAN */
 };
 int uc_node_await_block(void *ctx, void *ret, struct uc_error *err);
 

@@ -109,12 +109,17 @@ static int choose_path(struct uc_obtained *dev, uint64_t *ret_features, struct u
 	return uc_path_choose(dev->args->target, features, dev->args->spec, &dev->path, err);
 }
 
-/* What costs nothing to have, for `resize` and `upgrade`. The latter is for devices that wait. */
+/*
+ * What costs nothing to have: for `resize`; for `upgrade`, of devices that wait; and to know when
+ * the partitions have been looked for, which the driver does some time after START_DEV (7.3:
+ * ublk_partition_scan_work()), and never for a plain user.
+ */
 static uint64_t extras(const struct uc_spec *spec, uint64_t features)
 {
 	const bool waits = spec->recovery != UC_RECOVERY_NONE;
 
-	return features & (UBLK_F_UPDATE_SIZE | (waits ? UBLK_F_QUIESCE : 0));
+	return features & (UBLK_F_UPDATE_SIZE | (waits ? UBLK_F_QUIESCE : 0) |
+			   (spec->unprivileged ? 0 : UBLK_F_NO_AUTO_PART_SCAN));
 }
 
 static uint64_t wanted_flags(const struct uc_obtained *dev, uint64_t features)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -390,6 +391,21 @@ int uc_record_write(const struct uc_host *host, const struct uc_lock *lock,
 	ret = replace_file(path, spare,
 			   json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY));
 	return ret < 0 ? uc_fail_errno(err, -ret, "%s: cannot write the record", path) : 0;
+}
+
+bool uc_record_is_file(const char *name, uint32_t *ret_id)
+{
+	unsigned long id;
+	char *end;
+
+	if (!isdigit((unsigned char)name[0]))
+		return false;
+	errno = 0;
+	id = strtoul(name, &end, 10);
+	if (errno || id > UINT32_MAX || strcmp(end, ".json") != 0)
+		return false;
+	*ret_id = (uint32_t)id;
+	return true;
 }
 
 int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record)

@@ -91,6 +91,9 @@ int uc_record_read(const struct uc_host *host, const struct ublksrv_ctrl_dev_inf
 /* The same without a device to compare it with: what it says may be long over. */
 int uc_record_load(const struct uc_host *host, uint32_t id, struct uc_record *ret_record);
 
+/* Whether a file of that name is a record ("7.json"), and of which id. */
+bool uc_record_is_file(const char *name, uint32_t *ret_id);
+
 /* Says in it that the target's option has this value. -E2BIG: there is no room for that. */
 int uc_record_set_size(struct uc_record *record, const char *option, uint64_t bytes);
 

@@ -206,8 +206,12 @@ static int await_queues(struct server *s, struct uc_error *err)
 
 static int look_at_node(struct server *s, struct uc_error *err)
 {
-	s->look = (struct uc_node_look){s->host, s->dev.info.dev_id,
-					s->args->target->limits.logical_bs};
+	s->look = (struct uc_node_look){
+		.host = s->host,
+		.id = s->dev.info.dev_id,
+		.block = s->args->target->limits.logical_bs,
+		.partitions = s->dev.info.flags & UBLK_F_NO_AUTO_PART_SCAN,
+	};
 	return uc_standby_ask(&s->looker, uc_host_left_ms(&s->host) + UC_MARGIN_MS,
 			      "reading the new device", err);
 }

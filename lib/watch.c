@@ -144,16 +144,13 @@ static int hear_uevents(struct uc_watch *w)
 	return ret;
 }
 
-/* "7.json": the record of device 7 has changed. A new handler writes it. */
+/* The record of a device has changed. A new handler writes it. */
 static void hear_record(struct uc_watch *w, const char *file)
 {
-	const size_t digits = strspn(file, "0123456789");
 	struct uc_seen *s;
-	char number[16];
 	uint32_t id;
 
-	snprintf(number, sizeof(number), "%.*s", (int)digits, file);
-	if (strcmp(file + digits, ".json") != 0 || !uc_device_parse_id(number, &id))
+	if (!uc_record_is_file(file, &id))
 		return;
 	w->heard |= is_wanted(w, id) || w->options->impatient;
 	s = find(w, id);

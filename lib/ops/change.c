@@ -3,39 +3,11 @@
 
 #include <errno.h>
 
-#include "node.h"
 #include "settle.h"
-
-/* What a stopped device was, of which the driver has nothing any more. */
-static int look_at_record(struct uc_change *change, uint32_t id, struct uc_error *err)
-{
-	struct uc_device d = {.record_state = UC_RECORD_OK};
-	const struct uc_stopped *stopped = &d.record.stopped;
-
-	if (uc_record_load(change->host, id, &d.record) < 0 || !stopped->is)
-		return -ENODEV;
-	if (err)
-		*err = (struct uc_error){0};
-	d.info = (struct ublksrv_ctrl_dev_info){.dev_id = id,
-						.nr_hw_queues = stopped->queues,
-						.queue_depth = stopped->depth,
-						.max_io_buf_bytes = stopped->max_io_size,
-						.flags = stopped->flags,
-						.ublksrv_flags = d.record.cookie,
-						.ublksrv_pid = -1,
-						.state = UBLK_S_DEV_DEAD};
-	uc_node_block_path(change->host, id, d.node, sizeof(d.node));
-	change->device = d;
-	change->only_recorded = true;
-	return 0;
-}
 
 static int look(struct uc_change *change, uint32_t id, struct uc_error *err)
 {
-	int ret = uc_device_get(change->host, change->ctrl, id, &change->device, err);
-
-	change->only_recorded = false;
-	return ret == -ENODEV ? look_at_record(change, id, err) : ret;
+	return uc_device_get(change->host, change->ctrl, id, &change->device, err);
 }
 
 int uc_change_look(struct uc_change *change, struct uc_error *err)
@@ -75,7 +47,7 @@ int uc_change_begin(const struct uc_host *host, const struct uc_ref *ref, struct
 {
 	int ret = begin(host, ref, true, change, err);
 
-	return ret < 0 || change->only_recorded
+	return ret < 0 || change->device.only_recorded
 		       ? ret
 		       : uc_settle(host, uc_change_lock(change), &change->device, err);
 }

@@ -17,7 +17,6 @@ struct uc_change {
 	struct uc_locks locks;
 	struct uc_ctrl *ctrl;
 	struct uc_device device; /* as it was when the change began */
-	bool only_recorded;      /* the driver has nothing of it: a start was killed */
 };
 
 /* Not begun yet: what uc_change_begin() wants, and uc_change_end() takes. */

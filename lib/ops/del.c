@@ -122,7 +122,7 @@ int uc_del_now(const struct uc_change *change, bool force, struct uc_error *err)
 	struct uc_error use = {0};
 	int ret;
 
-	if (change->only_recorded) {
+	if (change->device.only_recorded) {
 		remove_record(change);
 		return 0;
 	}
@@ -150,7 +150,7 @@ int uc_del(const struct uc_host *host, const struct uc_ref *ref, bool force, str
 	uc_progress_begin(&progress, uc_host_deadline(&mine), "waiting for device %u to be gone",
 			  ref->id);
 	ret = uc_change_begin_last(&mine, ref, &change, err);
-	if (ret == 0 && !force)
+	if (ret == 0 && !force && host->dry_run)
 		ret = uc_inuse_check(&mine, &change.device, err);
 	return ret < 0 || host->dry_run ? ret : uc_del_now(&change, force, err);
 }
@@ -159,7 +159,7 @@ static int del_lazy(const struct uc_change *change, bool force, struct uc_error 
 {
 	int ret;
 
-	if (change->only_recorded) {
+	if (change->device.only_recorded) {
 		remove_record(change);
 		return 0;
 	}

@@ -298,7 +298,7 @@ int uc_gc(const struct uc_host *host, const struct uc_gc_options *options, struc
 	if (ret == 0)
 		ret = uc_lock_making(host, true, &lock_fd, err);
 	if (ret == 0)
-		ret = uc_device_ids(host, &gc.ids, &gc.count, err);
+		ret = uc_device_known_ids(host, &gc.ids, &gc.count, err);
 	for (size_t i = 0; ret == 0 && i < gc.count; i++)
 		look_at_device(&gc, gc.ids[i]);
 	if (ret == 0)

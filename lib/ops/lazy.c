@@ -112,6 +112,7 @@ int uc_lazy_start(const struct uc_host *host, const struct uc_device *device, st
 		uc_log_to_syslog();
 		wait_and_delete(&later, &mine, node);
 	}
-	remove_nodes(host, device->info.dev_id);
+	if (!uc_inuse_needs_node(host, device))
+		remove_nodes(host, device->info.dev_id);
 	return 0;
 }

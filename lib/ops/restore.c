@@ -38,7 +38,7 @@ int uc_recover(const struct uc_host *host, const struct uc_ref *ref,
 	struct uc_spec spec = *restore->spec;
 	int ret = uc_change_begin(host, ref, &change, err);
 
-	if (ret == 0 && change.only_recorded)
+	if (ret == 0 && change.device.only_recorded)
 		return uc_recover_is_stopped(ref->id, err);
 	/* Until then the old server holds on to its backing. */
 	if (ret == 0)

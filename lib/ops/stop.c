@@ -19,11 +19,21 @@
 #include "proc.h"
 #include "progress.h"
 
+/* How long a user may be there whom only the driver sees, and how often that is looked at. */
+#define UNSEEN_MS 500
+#define LOOK_MS   10
+
 struct request {
 	const struct uc_host *host;
 	const struct uc_change *change;
 	bool force;
 };
+
+/* Whether the driver does. Else one who comes after our look at them is not noticed. */
+static bool sees_users(const struct uc_device *d)
+{
+	return d->has_node && (d->info.flags & UBLK_F_SAFE_STOP_DEV);
+}
 
 static int stop(void *ctx, void *ret, struct uc_error *err)
 {
@@ -36,8 +46,8 @@ static int stop(void *ctx, void *ret, struct uc_error *err)
 	(void)ret;
 	if (res < 0)
 		return res;
-	/* Between our look at its users and now someone may have come: let the driver decide. */
-	if (!r->force && d->has_node && (d->info.flags & UBLK_F_SAFE_STOP_DEV)) {
+	/* Between a look at its users and now someone may have come: let the driver decide. */
+	if (!r->force && sees_users(d)) {
 		res = uc_ctrl_try_stop_dev(ctrl, lock, err);
 		/* Without a disk it has no users: stopped meanwhile, or never started. */
 		if (res != -ENODEV)
@@ -156,13 +166,47 @@ int uc_stop_block(const struct uc_change *change, bool force, struct uc_error *e
 	return ret;
 }
 
+/*
+ * The driver's look at its users costs nothing; ours is at all processes, and knows their names.
+ * Whom the driver saw, and we do not, has gone by then, or will in a moment.
+ */
+static int stop_seen_unused(const struct uc_change *change, const struct server *server,
+			    struct uc_error *err)
+{
+	const uint64_t deadline = uc_deadline(UNSEEN_MS);
+	struct uc_error user = {0};
+	int ret;
+
+	while ((ret = stop_block(change, false, server, err)) == -EBUSY && uc_left_ms(deadline)) {
+		if (uc_inuse_check(change->host, &change->device, &user) < 0) {
+			if (err)
+				*err = user;
+			return -EBUSY;
+		}
+		uc_progress_tick();
+		uc_sleep_ms(LOOK_MS);
+	}
+	return ret;
+}
+
+static int stop_unused(const struct uc_change *change, const struct server *server,
+		       struct uc_error *err)
+{
+	int ret;
+
+	if (sees_users(&change->device))
+		return stop_seen_unused(change, server, err);
+	ret = uc_inuse_check(change->host, &change->device, err);
+	return ret == 0 ? stop_block(change, false, server, err) : ret;
+}
+
 int uc_stop_device(const struct uc_change *change, bool force, struct uc_error *err)
 {
 	struct server server;
 	int ret;
 
 	open_server(change, &server);
-	ret = stop_block(change, force, &server, err);
+	ret = force ? stop_block(change, true, &server, err) : stop_unused(change, &server, err);
 	if (ret == 0)
 		ret = await_end(change, force, &server, err);
 	uc_cleanup_close(&server.pidfd);
@@ -235,7 +279,7 @@ static int stop_running(struct uc_change *change, bool force, struct uc_error *e
 	const struct uc_host *host = change->host;
 	int ret = check_stop(&change->device, force, err);
 
-	if (ret == 0 && !force)
+	if (ret == 0 && !force && host->dry_run)
 		ret = uc_inuse_check(host, &change->device, err);
 	if (ret < 0 || host->dry_run)
 		return ret;
@@ -263,7 +307,7 @@ int uc_stop(const struct uc_host *host, const struct uc_ref *ref, bool force, st
 	if (!uc_device_is_stopped(&change.device))
 		return stop_running(&change, force, err);
 	/* Its handler may be there yet. */
-	if (!host->dry_run && !change.only_recorded)
+	if (!host->dry_run && !change.device.only_recorded)
 		ret = uc_stop_device(&change, force, err);
 	return ret < 0 ? ret : UC_AS_IT_WAS;
 }

@@ -6,12 +6,12 @@
 
 /*
  * Takes the block device away, and sees the handler end, within the host's time. Without `force`
- * only where the driver sees no user, as far as it looks (UBLK_F_SAFE_STOP_DEV); with it a handler
- * that does not end is killed. The device stays, in state DEAD, and its record.
+ * only if nobody uses it: else -EBUSY with UC_BUSY, and who it is; with it a handler that does not
+ * end is killed. The device stays, in state DEAD, and its record.
  */
 int uc_stop_device(const struct uc_change *change, bool force, struct uc_error *err);
 
-/* The same, but the handler is left to end by itself. */
+/* The same where users were looked for already; and the handler is left to end by itself. */
 int uc_stop_block(const struct uc_change *change, bool force, struct uc_error *err);
 
 /* Sees the handler of a stopped device end. */

@@ -480,8 +480,8 @@ fails() {
 @test "del: two, and one of them fails" {
 	device
 	device
-	UBLKCTL_MODEL_FAULT=TRY_STOP_DEV:EBUSY invoke del 0 1
-	one_line 7 'del: TRY_STOP_DEV for device [01]: the block device is open; close it, or use --force *'
+	UBLKCTL_MODEL_FAULT=TRY_STOP_DEV:EPERM invoke del 0 1
+	one_line 4 "del: the driver refused TRY_STOP_DEV for device [01] $eperm"
 	same "$(listed length)" 1
 }
 @test "del --all: two, and one of them goes away by itself" {

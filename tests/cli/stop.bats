@@ -85,7 +85,7 @@ comes_back() {
 }
 @test "stop: the driver refuses" {
 	loop
-	UBLKCTL_MODEL_FAULT=TRY_STOP_DEV:EBUSY refused 7 'stop: TRY_STOP_DEV for device 0: the block device is open; *' stop 0
+	UBLKCTL_MODEL_FAULT=TRY_STOP_DEV:EBUSY:0:always refused 7 'stop: TRY_STOP_DEV for device 0: the block device is open; *' stop 0
 	state_is LIVE
 	jq -e '.stopped == null' "$root/run/0.json"
 }
@@ -135,7 +135,7 @@ fails_to_start() {
 	UBLKCTL_MODEL_FAULT="$1:EIO:0:always" invoke start 0
 	((status == 1))
 	[[ $err == 'ublkctl: start: '* && $err != *$'\n'* ]]
-	if [[ $1 != ADD_DEV ]]; then state_is DEAD; fi
+	state_is DEAD
 	works gc
 	works start 0
 	state_is LIVE
@@ -151,12 +151,13 @@ fails_to_start() {
 	works add -t ramdisk --size 1M --recovery reissue --name x
 	works stop 0
 	UBLKCTL_MODEL_FAULT=ADD_DEV:ENOMEM invoke start 0
-	same "$(listed length)" 0
+	same "$(listed 'map([.id, .name, .state, .size]) | tostring')" '[[0,"x","DEAD",null]]'
+	works show --json x
+	same "$(jq -r '"\(.stopped) \(.params)"' <<<"$out")" 'true null'
 	works gc
-	same "$out" ''
 	sleep 1.5 # the keeper looks once a second
 	[[ $(processes) ]]
-	works del 0
+	works del x
 	wait_until 10 nothing_left
 }
 @test "start: the id is another device's by now" {

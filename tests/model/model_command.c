@@ -153,7 +153,7 @@ static int try_stop_dev(struct model_call *c)
 {
 	if (!c->dev->disk)
 		return -ENODEV;
-	if (c->dev->openers > 0)
+	if (c->dev->openers > 0 || model_node_is_held(c->dev))
 		return -EBUSY;
 	c->dev->closed = true;
 	return stop_dev(c);

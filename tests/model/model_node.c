@@ -228,3 +228,16 @@ int model_node_resize(const struct model_dev *dev)
 	attr(block_sys(dev, ""), "size", "%llu", (unsigned long long)sectors);
 	return fd < 0 || ftruncate(fd, (off_t)(sectors << 9)) < 0 ? -errno : 0;
 }
+
+bool model_node_is_held(const struct model_dev *dev)
+{
+	uc_auto_close int fd = openat(model_root_fd(), block_sys(dev, "/holders").path,
+				      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uc_auto_dir DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			return true;
+	return false;
+}

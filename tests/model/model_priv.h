@@ -162,6 +162,8 @@ void model_node_remove_char(const struct model_dev *dev);
 int model_node_add_block(const struct model_dev *dev);
 void model_node_remove_block(const struct model_dev *dev);
 int model_node_resize(const struct model_dev *dev);
+/* Whether a test has put something on top of it: that has it open, too. */
+bool model_node_is_held(const struct model_dev *dev);
 
 /* model_dev.c: life of devices; all with the lock. */
 struct model_dev *model_dev_find(uint32_t id);
