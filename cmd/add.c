@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "ctrl.h"
 #include "handler.h"
+#include "inherited.h"
 #include "lifecycle.h"
 #include "lock.h"
 #include "name.h"
@@ -258,6 +259,7 @@ int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct
 	/* A path that nobody reads is to take the device away again, and not us. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	ret = type->open(add->serve.config, spec, &target, err);
+	inherited_close_named();
 	if (ret < 0)
 		return ret;
 	if (spec->foreground && !host->dry_run)
@@ -340,12 +342,12 @@ static int add_run(const struct uc_host *host, int argc, const char **argv, stru
 {
 	struct uc_host in_time = uc_host_within(host, host->timeout_ms);
 	struct add add;
-	int ret = close_inherited(err);
+	int ret;
 
+	inherited_close(argc, argv);
 	add_init(&add);
 	add.serve.outcome = &add.outcome;
-	if (ret == 0)
-		ret = serve_parse(&add.serve, argc, argv, err);
+	ret = serve_parse(&add.serve, argc, argv, err);
 	if (ret == 0 && !add.serve.type)
 		ret = uc_fail(err, UC_USAGE, EINVAL,
 			      "no target: say -t TARGET; 'ublkctl targets' lists them");

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 
 #include "cleanup.h"
-#include "deadline.h"
 #include "keeper.h"
 #include "proc.h"
-#include "progress.h"
 
 int behind_find(const struct uc_device *d, struct behind *ret_behind, struct uc_error *err)
 {
@@ -48,28 +46,6 @@ int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_erro
 				     d->info.dev_id);
 	b->fd = fd;
 	return 0;
-}
-
-#define DYING_MS 2000
-
-/*
- * A handler that was killed while it took the device over may have the backing for a moment yet:
- * the kernel takes its rings, and the files in them, down after the process.
- */
-int behind_open(const struct uc_target_type *type, const void *config, const struct uc_spec *spec,
-		struct uc_target **ret_target, struct uc_error *err)
-{
-	const uint64_t patience = uc_deadline(DYING_MS);
-	uc_auto_progress struct uc_progress progress;
-	int ret;
-
-	uc_progress_begin(&progress, patience, "waiting for an old handler to let go");
-	while ((ret = type->open(config, spec, ret_target, err)) == -EBUSY &&
-	       uc_left_ms(patience) > 0) {
-		uc_progress_tick();
-		uc_sleep_ms(10);
-	}
-	return ret;
 }
 
 /* The old supervisor's file, which no path can lead away from; it keeps it, too, for the next one.

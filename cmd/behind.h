@@ -28,10 +28,6 @@ int behind_take_file(const struct uc_device *d, struct behind *b, struct uc_erro
 int behind_take_kept(const struct uc_host *host, const struct uc_device *d, bool same,
 		     const struct uc_target_type *type, void *config, struct uc_error *err);
 
-/* Opens the target, and is patient with a handler that was just killed and has the backing yet. */
-int behind_open(const struct uc_target_type *type, const void *config, const struct uc_spec *spec,
-		struct uc_target **ret_target, struct uc_error *err);
-
 void behind_free(struct behind *b);
 #define auto_behind __attribute__((cleanup(behind_free)))
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cmd.h"
+#include "inherited.h"
 #include "lifecycle.h"
 #include "select.h"
 #include "serve.h"
@@ -80,11 +81,11 @@ static int del_run(const struct uc_host *host, int argc, const char **argv, stru
 		.ctx = &del,
 		.outcome = &del.outcome,
 	};
-	/* What the caller has open may be the device itself. */
-	int ret = close_inherited(err);
+	int ret;
 
-	if (ret == 0)
-		ret = options_parse(&parser, argc, argv, err);
+	/* What the caller has open may be the device itself. */
+	inherited_close(argc, argv);
+	ret = options_parse(&parser, argc, argv, err);
 
 	if (ret == 0)
 		ret = select_check(&del.selection, del.all, err);

@@ -8,6 +8,7 @@
 #include "again.h"
 #include "behind.h"
 #include "cmd.h"
+#include "inherited.h"
 #include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
@@ -113,7 +114,10 @@ static int open_behind(void *ctx, const struct uc_host *host, const struct uc_de
 		return ret;
 	config = behind.config ? behind.config : serve->config;
 	ret = behind_take_kept(host, d, is_behind(serve, d), behind.type, config, err);
-	return ret < 0 ? ret : behind_open(behind.type, config, spec, ret_target, err);
+	if (ret == 0)
+		ret = behind.type->open(config, spec, ret_target, err);
+	inherited_close_named();
+	return ret;
 }
 
 static int tell_again(void *ctx, const struct uc_added *added)
@@ -174,10 +178,10 @@ static int recover_run(const struct uc_host *host, int argc, const char **argv,
 		.selection = {.host = host},
 		.outcome = {.command = &recover_command, .verb = "recover", .done = "recovered"},
 	};
-	int ret = close_inherited(err);
+	int ret;
 
-	if (ret == 0)
-		ret = serve_parse(&recover.serve, argc, argv, err);
+	inherited_close(argc, argv);
+	ret = serve_parse(&recover.serve, argc, argv, err);
 	if (ret == 0)
 		ret = check_one(&recover, err);
 	if (ret == 0)

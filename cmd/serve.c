@@ -330,10 +330,3 @@ int serve_check(const struct uc_spec *spec, struct uc_error *err)
 		ret = check_shared_memory(spec, err);
 	return ret == 0 ? check_respawn(spec, err) : ret;
 }
-
-int close_inherited(struct uc_error *err)
-{
-	return close_range(3, ~0U, 0) < 0
-		       ? uc_fail_errno(err, errno, "cannot close inherited files")
-		       : 0;
-}

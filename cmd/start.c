@@ -5,6 +5,7 @@
 #include "again.h"
 #include "behind.h"
 #include "cmd.h"
+#include "inherited.h"
 #include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
@@ -53,7 +54,7 @@ static int open_behind(void *ctx, const struct uc_host *host, const struct uc_de
 	/* Memory that nobody kept was given up with stop --force. */
 	if (ret == 0 && d->record.keeper.pid)
 		ret = behind_take_kept(host, d, true, behind.type, behind.config, err);
-	return ret < 0 ? ret : behind_open(behind.type, behind.config, spec, ret_target, err);
+	return ret < 0 ? ret : behind.type->open(behind.config, spec, ret_target, err);
 }
 
 static int tell_again(void *ctx, const struct uc_added *added)
@@ -102,10 +103,10 @@ static int start_run(const struct uc_host *host, int argc, const char **argv, st
 		.ctx = &start,
 		.outcome = &start.outcome,
 	};
-	int ret = close_inherited(err);
+	int ret;
 
-	if (ret == 0)
-		ret = options_parse(&parser, argc, argv, err);
+	inherited_close(argc, argv);
+	ret = options_parse(&parser, argc, argv, err);
 	if (ret == 0)
 		ret = select_check(&start.selection, start.all, err);
 	if (ret == 0)

@@ -4,6 +4,7 @@
 
 #include "again.h"
 #include "cleanup.h"
+#include "inherited.h"
 #include "lock.h"
 #include "plan.h"
 #include "recover.h"
@@ -193,10 +194,10 @@ static int up_run(const struct uc_host *host, int argc, const char **argv, struc
 		.ctx = &up,
 		.outcome = &up.plan.outcome,
 	};
-	int ret = close_inherited(err);
+	int ret;
 
-	if (ret == 0)
-		ret = options_parse(&parser, argc, argv, err);
+	inherited_close(argc, argv);
+	ret = options_parse(&parser, argc, argv, err);
 	if (ret == 0)
 		ret = check(&up, err);
 	if (ret == 0)

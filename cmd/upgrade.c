@@ -4,6 +4,7 @@
 
 #include "behind.h"
 #include "cmd.h"
+#include "inherited.h"
 #include "lifecycle.h"
 #include "recover.h"
 #include "select.h"
@@ -100,10 +101,10 @@ static int upgrade_run(const struct uc_host *host, int argc, const char **argv,
 		.ctx = &upgrade,
 		.outcome = &upgrade.outcome,
 	};
-	int ret = close_inherited(err);
+	int ret;
 
-	if (ret == 0)
-		ret = options_parse(&parser, argc, argv, err);
+	inherited_close(argc, argv);
+	ret = options_parse(&parser, argc, argv, err);
 	if (ret == 0)
 		ret = select_check(&upgrade.selection, upgrade.all, err);
 	if (ret == 0)

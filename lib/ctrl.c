@@ -15,6 +15,10 @@
 /* Longer than any path that the driver accepts for GET_DEV_INFO2 (PATH_MAX is refused). */
 #define PATH_ROOM 256
 
+/* How long one client waits for nodes in all, and how often it looks. */
+#define NODE_MS      500U
+#define NODE_LOOK_MS 10U
+
 /*
  * What a command reads or writes. It lives as long as the client and never on a stack: a command
  * that ran out of time may still write here when the kernel gets to it.
@@ -33,6 +37,7 @@ struct uc_ctrl {
 	bool stuck;              /* a command never answered: nothing of this may be freed */
 	uint32_t known_id;       /* the device last heard of ... */
 	bool known_unprivileged; /* ... and whose it is */
+	unsigned patience_ms;    /* that is left for nodes which are to come, or about to go */
 	/* Of ublkcN: it ends where the payload begins. */
 	_Alignas(union payload) char path[PATH_ROOM];
 	union payload payload;
@@ -319,6 +324,7 @@ int uc_ctrl_open(const struct uc_host *host, struct uc_ctrl **ret_ctrl, struct u
 		return uc_fail_errno(err, ENOMEM, "the control client");
 	ctrl->host = host;
 	ctrl->known_id = UC_ID_ANY;
+	ctrl->patience_ms = NODE_MS;
 	ret = host->transport->ctrl_open(host, &ctrl->conn);
 	if (ret < 0) {
 		free(ctrl);
@@ -380,8 +386,8 @@ int uc_ctrl_check_add(struct uc_ctrl *ctrl, uint32_t id, struct uc_error *err)
 		       : 0;
 }
 
-int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
-			 struct uc_error *err)
+static int get_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
+		    struct uc_error *err)
 {
 	const int first = get_info2(ctrl, id, ret_info);
 	const struct ublksrv_ctrl_cmd cmd = bare_command(ctrl, id, sizeof(*ret_info));
@@ -399,6 +405,22 @@ int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_
 	*ret_info = ctrl->payload.info;
 	know(ctrl, ret_info);
 	return 0;
+}
+
+/*
+ * A plain user's device is without its node for a moment when it is made, and when it goes: the
+ * driver knows it before devtmpfs does, and after.
+ */
+int uc_ctrl_get_dev_info(struct uc_ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *ret_info,
+			 struct uc_error *err)
+{
+	int ret;
+
+	while ((ret = get_info(ctrl, id, ret_info, err)) == -ENOENT && ctrl->patience_ms) {
+		uc_sleep_ms(NODE_LOOK_MS);
+		ctrl->patience_ms -= NODE_LOOK_MS;
+	}
+	return ret;
 }
 
 int uc_ctrl_set_params(struct uc_ctrl *ctrl, const struct uc_lock *lock,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -33,6 +34,26 @@ int uc_isolate_stdio(struct uc_error *err)
 	(void)setsid();
 	(void)umask(022);
 	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void uc_close_all_but(int *kept, unsigned count)
+{
+	unsigned from = 3;
+
+	qsort(kept, count, sizeof(*kept), compare);
+	for (unsigned i = 0; i < count; i++) {
+		if (kept[i] < (int)from)
+			continue;
+		if ((unsigned)kept[i] > from)
+			(void)close_range(from, (unsigned)kept[i] - 1, 0);
+		from = (unsigned)kept[i] + 1;
+	}
+	(void)close_range(from, ~0U, 0);
 }
 
 /* Killing a server would not free the memory behind it. */

@@ -11,6 +11,9 @@
 /* Session, umask, and /dev/null on 0 to 2, so that no caller waits for our end of its pipes. */
 int uc_isolate_stdio(struct uc_error *err);
 
+/* Closes all files but 0 to 2 and these, which it sorts. */
+void uc_close_all_but(int *kept, unsigned count);
+
 /* A low OOM score: for what must outlive memory pressure. A failure is logged. */
 void uc_isolate_memory(void);
 

@@ -47,25 +47,14 @@ bool uc_keeper_wanted(const struct uc_spec *spec, const struct uc_target *target
 	       (spec->recovery != UC_RECOVERY_NONE && target->home == UC_HOME_MEMORY);
 }
 
-static int compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 /* Nothing of the handler's or the caller's may be held: neither pipes nor what they opened. */
 static void close_all_but(const struct uc_target *target, int pipe_fd)
 {
 	int kept[UC_TARGET_FDS + 1] = {pipe_fd};
-	const unsigned count = target->nr_fds + 1;
-	unsigned from = 3;
 
 	for (unsigned i = 0; i < target->nr_fds; i++)
 		kept[i + 1] = target->fds[i];
-	qsort(kept, count, sizeof(kept[0]), compare);
-	for (unsigned i = 0; i < count; from = (unsigned)kept[i++] + 1)
-		if ((unsigned)kept[i] > from)
-			(void)close_range(from, (unsigned)kept[i] - 1, 0);
-	(void)close_range(from, ~0U, 0);
+	uc_close_all_but(kept, target->nr_fds + 1);
 }
 
 /* The handler's word that its device is up. False: it has ended. */

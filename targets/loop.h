@@ -43,6 +43,22 @@ struct loop_backing {
 int uc_loop_inspect(int fd, const char *file, bool dry_run, struct loop_backing *ret_backing,
 		    struct uc_error *err);
 
+/* Who has the file or the disk. */
+struct loop_claim {
+	int fd;
+	const char *file; /* for messages */
+	bool read_only;
+	bool share;   /* with others that say so, too */
+	bool dry_run; /* it is only seen whether it could be had */
+	bool anew;    /* for a device that there is not yet */
+};
+
+/* Makes it ours, or -EBUSY, or -EROFS. A server that has just died is waited for. */
+int uc_loop_claim(const struct loop_claim *claim, struct uc_error *err);
+
+/* open(2), with the same patience where it says EBUSY: a descriptor or a negative errno. */
+int uc_loop_open_free(const char *file, int flags, const struct stat *st, bool anew);
+
 extern const struct uc_target_ops uc_loop_ops;
 
 /* Bytes from `offset` to the end of a file or block device. */

@@ -15,7 +15,6 @@
 
 #include "cause.h"
 #include "cleanup.h"
-#include "kernel_users.h"
 #include "log.h"
 #include "loop.h"
 #include "size.h"
@@ -214,61 +213,21 @@ static int open_file(struct loop_target *t, const struct loop_config *c, const s
 			       S_ISDIR(st.st_mode) ? "a directory" : "neither file nor disk");
 	if (S_ISBLK(st.st_mode) && !read_only && !c->share)
 		flags |= O_EXCL;
-	t->base.fds[0] = open(c->file, flags);
-	if (t->base.fds[0] < 0)
-		return explain_open(c->file, errno, err);
-	return 0;
+	t->base.fds[0] = uc_loop_open_free(c->file, flags, &st, !c->expected.known);
+	return t->base.fds[0] < 0 ? explain_open(c->file, -t->base.fds[0], err) : 0;
 }
 
-/*
- * Two servers with one file in two page-cache views, or two file systems in one image, lose
- * data. An open-file-description lock is what qemu takes too; it goes with the handler.
- */
-static int lock_file(const struct loop_target *t, const struct loop_config *c,
-		     const struct uc_spec *spec, struct uc_error *err)
+static int claim(const struct loop_target *t, const struct loop_config *c,
+		 const struct uc_spec *spec, struct uc_error *err)
 {
-	struct flock lock = {
-		.l_type = spec->read_only || c->share ? F_RDLCK : F_WRLCK,
-		.l_whence = SEEK_SET,
-	};
-	const int ret = fcntl(t->base.fds[0], spec->dry_run ? F_OFD_GETLK : F_OFD_SETLK, &lock);
+	const struct loop_claim how = {.fd = t->base.fds[0],
+				       .file = c->file,
+				       .read_only = spec->read_only,
+				       .share = c->share,
+				       .dry_run = spec->dry_run,
+				       .anew = !c->fd && !c->expected.known};
 
-	if (ret == 0 && (!spec->dry_run || lock.l_type == F_UNLCK))
-		return 0;
-	if (ret == 0 || errno == EAGAIN || errno == EACCES)
-		return uc_fail(err, UC_BUSY, EBUSY,
-			       "%s is in use: another program or ublk device has locked it",
-			       c->file);
-	/* A file system without locks is no reason to refuse. */
-	return 0;
-}
-
-/* What the kernel does to the file or disk takes none of our locks. */
-static int check_kernel(const struct loop_target *t, const struct loop_config *c,
-			const struct uc_spec *spec, struct uc_error *err)
-{
-	char path[PATH_MAX];
-	char loop[64];
-	struct stat st;
-	int protected = 0;
-
-	/* Of a device that there is, it was asked when that was made. */
-	if (spec->read_only || c->fd || c->expected.known || fstat(t->base.fds[0], &st) < 0)
-		return 0;
-	if (S_ISBLK(st.st_mode) && ioctl(t->base.fds[0], BLKROGET, &protected) == 0 && protected)
-		return uc_fail(err, UC_FAILED, EROFS, "%s is write-protected; use --read-only",
-			       c->file);
-	if (c->share)
-		return 0;
-	if (uc_kernel_swap(&st, path))
-		return uc_fail(err, UC_BUSY, EBUSY, "%s is in use: as swap; swapoff %s first",
-			       c->file, path);
-	if (uc_kernel_loop("/sys", &st, loop, sizeof(loop)))
-		return uc_fail(err, UC_BUSY, EBUSY,
-			       "%s is in use: /dev/%s lies on it; detach that first, or use "
-			       "--read-only or --share",
-			       c->file, loop);
-	return 0;
+	return uc_loop_claim(&how, err);
 }
 
 static bool is_power_of_two(uint32_t n)
@@ -431,9 +390,7 @@ static int loop_open(const void *config, const struct uc_spec *spec, struct uc_t
 	if (ret == 0)
 		ret = identify(t, c, err);
 	if (ret == 0)
-		ret = lock_file(t, c, spec, err);
-	if (ret == 0)
-		ret = check_kernel(t, c, spec, err);
+		ret = claim(t, c, spec, err);
 	if (ret == 0)
 		ret = uc_loop_inspect(t->base.fds[0], c->file, spec->dry_run, &b, err);
 	if (ret == 0)

@@ -684,3 +684,15 @@ two_devices() {
 	mv "$root/run/0.json" "$tmp"
 	refused 1 "set: there is no record of device 0, so its threads are not known" set --cpus 0 0
 }
+
+@test "add -f /dev/fd/N and /proc/self/fd/N: the file that is open there, which the server does not keep open" {
+	local name
+	truncate -s 4M image
+	for name in /dev/fd/57 /proc/self/fd/57; do
+		works add -t loop -f "$name" 57<>image
+		same "$(shown .backing)" "$PWD/image"
+		[[ ! -e /proc/$(shown .pid)/fd/57 ]]
+		works del 0
+	done
+	refused 1 'add: /dev/fd/57: No such file or directory; *' add -t loop -f /dev/fd/57
+}

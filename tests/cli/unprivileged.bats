@@ -153,3 +153,18 @@ $XDG_RUNTIME_DIR/ublkctl/0.stats: removed: the device that has this id now is an
 	refused 4 'add: the driver refused ADD_DEV: this is a plain user to it (Operation not permitted); run as root, or see ublkctl-unprivileged(7)' \
 		add -t null --unprivileged
 }
+
+@test "a user's node that is to come is waited for, and one that does not is told of" {
+	become 1001
+	works add -t null --unprivileged
+	become 0
+	mv "$root/dev/ublkc0" "$root/dev/away"
+	(sleep 0.2; mv "$root/dev/away" "$root/dev/ublkc0") &
+	works list
+	[[ $out == *ublkb0* ]]
+	wait
+	mv "$root/dev/ublkc0" "$root/dev/away"
+	invoke list
+	one_line 1 'list: GET_DEV_INFO2 for device 0: its ublkcN is not in this /dev (No such file or directory)'
+	mv "$root/dev/away" "$root/dev/ublkc0"
+}
