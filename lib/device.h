@@ -27,7 +27,7 @@ struct uc_device {
 	uint32_t major, minor; /* of the block node; 0, 0 without */
 	bool has_node;         /* the block device is there */
 	bool read_only;
-	bool only_recorded;      /* stopped, and a start that was killed has left nothing else */
+	bool only_recorded; /* stopped, and a start that was killed has left nothing else */
 	enum uc_record_state record_state;
 	struct uc_record record; /* only with UC_RECORD_OK */
 	char node[64];           /* /dev/ublkbN, whether or not it is there */

@@ -309,6 +309,9 @@ int uc_keeper_start(const struct uc_server_args *args, struct uc_keeper_id *ret_
 	}
 	*ret_keeper = (struct uc_keeper_id){pid, uc_proc_start_time(pid), file};
 	*ret_fd = fds[1];
+	/* It ends when it finds its pipe closed. */
+	if (!ret_keeper->start)
+		return uc_fail(err, UC_FAILED, ENOENT, "/proc/%d/stat cannot be read", pid);
 	return 0;
 }
 
@@ -342,7 +345,7 @@ void uc_keeper_end(const struct uc_keeper_id *keeper)
 
 bool uc_keeper_is_alive(const struct uc_keeper_id *keeper)
 {
-	return keeper->pid && uc_proc_start_time(keeper->pid) == keeper->start;
+	return keeper->pid && !uc_proc_has_died(keeper->pid, keeper->start);
 }
 
 bool uc_keeper_has_lost(const struct uc_record *record)

@@ -324,7 +324,7 @@ static int write_record(const struct uc_obtained *dev, const struct uc_keeper_id
 		.id = dev->info.dev_id,
 		.cookie = dev->info.ublksrv_flags,
 		.pid = getpid(),
-		.pid_start = uc_proc_start_time(getpid()),
+		.pid_start = dev->pid_start,
 		.path_asked = spec->path_asked,
 		.threads = spec->threads,
 		.logical_bs = spec->logical_bs,

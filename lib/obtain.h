@@ -15,7 +15,8 @@ struct uc_obtained {
 	const struct uc_server_args *args;
 	const struct uc_host *host;
 	struct uc_ctrl *ctrl;
-	struct uc_keeper_id keeper; /* for the record */
+	uint64_t pid_start;         /* of this process, for the record */
+	struct uc_keeper_id keeper; /* the same */
 	struct uc_keeper_id before; /* in office until the record is written, if there is one */
 
 	/* From the driver. */

@@ -37,21 +37,37 @@ static const char *read_stat(pid_t pid, char *line, size_t size)
 	return end ? end + 1 : NULL;
 }
 
-uint64_t uc_proc_start_time(pid_t pid)
+/* -ESRCH: there is no such process, or it is a zombie. -EIO: that cannot be told. */
+static int read_start_time(pid_t pid, uint64_t *ret_start)
 {
 	char line[1024];
 	const char *fields = read_stat(pid, line, sizeof(line));
-	uint64_t start;
 	char state;
 
+	if (!fields)
+		return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -EIO;
 	/* proc(5): state is field 3, starttime field 22. */
-	if (!fields ||
-	    sscanf(fields,
+	if (sscanf(fields,
 		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 		   "%" SCNu64,
-		   &state, &start) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : start;
+		   &state, ret_start) != 2)
+		return -EIO;
+	return state == 'Z' || state == 'X' ? -ESRCH : 0;
+}
+
+uint64_t uc_proc_start_time(pid_t pid)
+{
+	uint64_t start;
+
+	return read_start_time(pid, &start) == 0 ? start : 0;
+}
+
+bool uc_proc_has_died(pid_t pid, uint64_t start)
+{
+	uint64_t now;
+	const int ret = read_start_time(pid, &now);
+
+	return ret == -ESRCH || (ret == 0 && now != start);
 }
 
 pid_t uc_proc_parent(pid_t pid)

@@ -9,8 +9,12 @@
 #include <sys/types.h>
 
 /* Start time of a process in clock ticks since boot, so that a pid used again is noticed.
- * 0 when the process does not exist or is a zombie. */
+ * 0 when the process does not exist, is a zombie, or cannot be looked at. */
 uint64_t uc_proc_start_time(pid_t pid);
+
+/* Whether it is known that the process which started then has ended; what cannot be read has not.
+ */
+bool uc_proc_has_died(pid_t pid, uint64_t start);
 
 /*
  * True when the process is on its way out and nothing holds that up: killed, dumping core, or past

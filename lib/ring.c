@@ -21,6 +21,7 @@
 struct ctrl_conn {
 	struct io_uring ring;
 	int fd;
+	bool broken;  /* a command that was not handed in is in the ring for ever */
 	uint64_t seq; /* user_data of the newest command; older completions are late answers */
 	char where[UC_WHERE_MAX]; /* the one that ran out of time; "": unknown */
 };
@@ -72,12 +73,14 @@ static int await_answer(struct ctrl_conn *conn, uint64_t seq, uint64_t deadline)
 		struct io_uring_cqe *cqe = NULL;
 		int ret = io_uring_wait_cqe_timeout(&conn->ring, &cqe, &ts);
 
-		if (ret == -EINTR)
-			continue;
-		if (ret == -ETIME)
+		if (ret == -ETIME || (ret < 0 && uc_left_ms(deadline) == 0))
 			return -ETIMEDOUT;
-		if (ret < 0)
-			return ret;
+		/* That it cannot be waited for, for want of memory say, is no answer. */
+		if (ret < 0) {
+			if (ret != -EINTR)
+				uc_sleep_ms(1);
+			continue;
+		}
 		/* Read before it is marked seen: the slot is the kernel's after that. */
 		const bool ours = cqe->user_data == seq;
 		const int res = cqe->res;
@@ -88,8 +91,21 @@ static int await_answer(struct ctrl_conn *conn, uint64_t seq, uint64_t deadline)
 	}
 }
 
+/* One that cannot be handed in stays in the ring, and would go with the next one. */
+static int submit(struct ctrl_conn *conn, uint64_t deadline)
+{
+	int ret;
+
+	while ((ret = io_uring_submit(&conn->ring)) < 0 && uc_left_ms(deadline))
+		if (ret != -EINTR)
+			uc_sleep_ms(1);
+	conn->broken = ret < 0;
+	return ret;
+}
+
 static int cancel(struct ctrl_conn *conn, uint64_t seq)
 {
+	const uint64_t deadline = uc_deadline(CANCEL_GRACE_MS);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&conn->ring);
 	int ret;
 
@@ -98,8 +114,8 @@ static int cancel(struct ctrl_conn *conn, uint64_t seq)
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_cancel64(sqe, seq, 0);
 	sqe->user_data = CANCEL_TOKEN;
-	io_uring_submit(&conn->ring);
-	ret = await_answer(conn, seq, uc_deadline(CANCEL_GRACE_MS));
+	(void)submit(conn, deadline);
+	ret = await_answer(conn, seq, deadline);
 	/* It may have finished on the very last moment: then that is its answer. */
 	return ret == -EINTR || ret == -ECANCELED ? -ETIMEDOUT : ret;
 }
@@ -107,8 +123,9 @@ static int cancel(struct ctrl_conn *conn, uint64_t seq)
 static int kernel_ctrl_call(void *arg, uint32_t op, const struct ublksrv_ctrl_cmd *cmd,
 			    unsigned timeout_ms)
 {
+	const uint64_t deadline = uc_deadline(timeout_ms);
 	struct ctrl_conn *conn = arg;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&conn->ring);
+	struct io_uring_sqe *sqe = conn->broken ? NULL : io_uring_get_sqe(&conn->ring);
 	int ret;
 
 	if (!sqe)
@@ -120,10 +137,10 @@ static int kernel_ctrl_call(void *arg, uint32_t op, const struct ublksrv_ctrl_cm
 	sqe->user_data = ++conn->seq;
 	memcpy(&sqe->addr3, cmd, sizeof(*cmd));
 
-	ret = io_uring_submit(&conn->ring);
+	ret = submit(conn, deadline);
 	if (ret < 0)
 		return ret;
-	ret = await_answer(conn, conn->seq, uc_deadline(timeout_ms));
+	ret = await_answer(conn, conn->seq, deadline);
 	if (ret != -ETIMEDOUT)
 		return ret;
 	/* A wait that can be interrupted is over when it is cancelled. */

@@ -28,6 +28,7 @@
 #include "node.h"
 #include "notify.h"
 #include "obtain.h"
+#include "proc.h"
 #include "progress.h"
 #include "queue.h"
 #include "record.h"
@@ -462,6 +463,7 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.host = *args->host,
 		.dev.args = args,
 		.dev.host = &s.host,
+		.dev.pid_start = uc_proc_start_time(getpid()),
 		.dev.keeper.fd = args->target->nr_fds ? args->target->fds[0] : -1,
 		.looker = {uc_node_await_block, &s.look, sizeof(s.look), 0, -1},
 		.keeper_fd = -1,
@@ -481,6 +483,9 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		return uc_fail(err, UC_FAILED, ESTALE, "the record of device %u is gone",
 			       args->spec->id);
 	s.dev.before = before.keeper;
+	/* Else nobody could tell later that it is this process, and no other with its pid. */
+	if (!s.dev.pid_start)
+		return uc_fail(err, UC_FAILED, ENOENT, "/proc/self/stat cannot be read");
 	ret = get_keeper(&s, err);
 	if (ret < 0)
 		return ret;

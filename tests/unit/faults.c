@@ -47,6 +47,7 @@ static const struct {
 } exceptions[] = {
 	{UBLK_U_CMD_SET_PARAMS, EACCES, UC_FAILED}, /* means "already started" */
 	{UBLK_U_CMD_TRY_STOP_DEV, ENODEV, UC_OK},   /* it has no disk any more: good */
+	{UBLK_U_CMD_TRY_STOP_DEV, EBUSY, UC_OK},    /* who had it open has gone by then */
 	/* Taken for the handler having been quicker; but then the node is still there. */
 	{UBLK_U_CMD_DEL_DEV, ENODEV, UC_TIMEOUT},
 };
