@@ -10,7 +10,6 @@
 #include "add.h"
 #include "cleanup.h"
 #include "ctrl.h"
-#include "handler.h"
 #include "inherited.h"
 #include "lifecycle.h"
 #include "lock.h"
@@ -253,9 +252,6 @@ int add_make(const struct uc_host *host, struct add *add, add_tell *tell, struct
 	struct uc_target *target = NULL;
 	int ret;
 
-	/* Who interrupts us is heard when the device is made, and what open() has made goes. */
-	if (type->undo)
-		uc_handler_hold_signals();
 	/* A path that nobody reads is to take the device away again, and not us. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	ret = type->open(add->serve.config, spec, &target, err);

@@ -55,5 +55,4 @@ int serve_check(const struct uc_spec *spec, struct uc_error *err);
 int parse_count(const char *arg, const char *what, uint64_t max, uint16_t *ret,
 		struct uc_error *err);
 
-
 #endif

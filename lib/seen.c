@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "proc.h"
 #include "recover.h"
 
 /* A device is mostly deleted a moment before its handler has ended. */
@@ -31,7 +32,8 @@ void uc_seen_tell(const struct uc_seen *s, enum uc_watch_what what,
 
 void uc_seen_init(struct uc_seen *s, uint32_t id)
 {
-	*s = (struct uc_seen){.id = id, .state = UBLK_S_DEV_DEAD, .pidfd = -1, .look = true};
+	*s = (struct uc_seen){
+		.id = id, .state = UBLK_S_DEV_DEAD, .pidfd = -1, .last = -1, .look = true};
 }
 
 static void drop_handler(struct uc_seen *s)
@@ -101,10 +103,30 @@ static void see_handler(struct uc_seen *s, const struct uc_host *host,
 		close(pidfd);
 		return;
 	}
+	/* Its end has not been heard yet, and was before this one's beginning. */
+	if (s->pidfd >= 0)
+		uc_seen_tell(s, UC_WATCH_HANDLER_ENDED, o);
 	drop_handler(s);
-	s->pid = info->ublksrv_pid;
+	s->pid = s->last = info->ublksrv_pid;
 	s->pidfd = pidfd;
 	uc_seen_tell(s, UC_WATCH_HANDLER_STARTED, o);
+}
+
+/* One that has lived so shortly that only its record is left. */
+static void see_recorded(struct uc_seen *s, const struct uc_device *d,
+			 const struct uc_watch_options *o)
+{
+	const struct uc_record *r = &d->record;
+
+	if (d->record_state != UC_RECORD_OK || r->recovering || r->pid == s->last)
+		return;
+	if (s->last >= 0 && s->pidfd < 0 && uc_proc_has_died(r->pid, r->pid_start)) {
+		s->pid = r->pid;
+		uc_seen_tell(s, UC_WATCH_HANDLER_STARTED, o);
+		uc_seen_tell(s, UC_WATCH_HANDLER_ENDED, o);
+		s->pid = 0;
+	}
+	s->last = r->pid;
 }
 
 int uc_seen_look(struct uc_seen *s, const struct uc_host *host, struct uc_ctrl *ctrl,
@@ -121,6 +143,7 @@ int uc_seen_look(struct uc_seen *s, const struct uc_host *host, struct uc_ctrl *
 		memcpy(s->name, d.record.name, sizeof(s->name));
 	see_block(s, d.size > 0, d.size, o);
 	see_handler(s, host, &d.info, o);
+	see_recorded(s, &d, o);
 	if (d.info.state != s->state) {
 		s->state = d.info.state;
 		uc_seen_tell(s, UC_WATCH_STATE, o);

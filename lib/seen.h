@@ -13,15 +13,16 @@
 /* A device as it was last told of. All that changes it tells what is new. */
 struct uc_seen {
 	uint32_t id;
-	unsigned state;    /* UBLK_S_DEV_* */
-	bool block;        /* its block device is there */
-	bool started;      /* that is there by a uevent, and not told yet */
-	uint64_t size;     /* bytes, of the block device */
-	pid_t pid;         /* of the handler; 0: there is none */
-	int pidfd;         /* of the handler; -1 */
-	bool polled;       /* the owner's: it waits for pidfd */
-	bool look;         /* the owner's: to be looked at */
-	bool removed;      /* nothing is left but a handler that has not ended */
+	unsigned state; /* UBLK_S_DEV_* */
+	bool block;     /* its block device is there */
+	bool started;   /* that is there by a uevent, and not told yet */
+	uint64_t size;  /* bytes, of the block device */
+	pid_t pid;      /* of the handler; 0: there is none */
+	int pidfd;      /* of the handler; -1 */
+	pid_t last;   /* the handler that was told of last, or had ended before; -1: no look yet */
+	bool polled;  /* the owner's: it waits for pidfd */
+	bool look;    /* the owner's: to be looked at */
+	bool removed; /* nothing is left but a handler that has not ended */
 	uint64_t patience; /* until when that is waited for */
 	bool gone;         /* all is told */
 	char name[UC_NAME_MAX];

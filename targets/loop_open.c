@@ -15,6 +15,7 @@
 
 #include "cause.h"
 #include "cleanup.h"
+#include "handler.h"
 #include "log.h"
 #include "loop.h"
 #include "size.h"
@@ -177,6 +178,8 @@ static int open_trial(const char *name)
 static int create_file(struct loop_target *t, const struct loop_config *c, bool dry_run,
 		       struct uc_error *err)
 {
+	/* Who interrupts us is heard when the device is made, and then the file goes again. */
+	uc_handler_hold_signals();
 	t->base.fds[0] = dry_run ? open_trial(c->file)
 				 : open(c->file, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
 	if (t->base.fds[0] < 0 && errno == ENOENT)

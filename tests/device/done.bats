@@ -45,6 +45,7 @@ all_there() { [[ -b ${dev}p1 && /dev/ublk/by-name/x -ef $dev && /dev/ublk/by-nam
 	all_there
 	within 20 ublkctl down --file "$tmp/ublktab" --all
 }
+# bats test_tags=long
 @test "del right after add of a disk with partitions" {
 	local i rounds
 	rounds=$(rounds 10)
@@ -68,6 +69,7 @@ all_there() { [[ -b ${dev}p1 && /dev/ublk/by-name/x -ef $dev && /dev/ublk/by-nam
 }
 
 # Who has locked the image gives it back when its server has ended, and no command says so before.
+# bats test_tags=long
 @test "the file is free when del --force, stop, SIGTERM or ublk del is done" {
 	local i rounds how
 	rounds=$(rounds 8)
@@ -96,6 +98,7 @@ all_there() { [[ -b ${dev}p1 && /dev/ublk/by-name/x -ef $dev && /dev/ublk/by-nam
 		done
 	done
 }
+# bats test_tags=long
 @test "add of a file right after its server was killed" {
 	local i rounds
 	rounds=$(rounds 8)
@@ -129,6 +132,7 @@ all_there() { [[ -b ${dev}p1 && /dev/ublk/by-name/x -ef $dev && /dev/ublk/by-nam
 	wait_until 20 test ! -e "$dev"
 }
 
+# bats test_tags=long
 @test "del --all of 60 idle devices takes seconds" {
 	local i began
 	for ((i = 0; i < 60; i++)); do ublkctl add -t null >/dev/null; done
