@@ -153,7 +153,7 @@ static int remove_leftover(void *ctx, void *ret, struct uc_error *err)
 	if (res < 0)
 		return res;
 	(void)uc_ctrl_stop_dev(ctrl, l->lock, NULL);
-	uc_record_remove(l->host, l->lock);
+	(void)uc_record_remove(l->host, l->lock, NULL);
 	return uc_ctrl_del_dev(ctrl, l->lock, err);
 }
 

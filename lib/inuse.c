@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "cleanup.h"
 #include "kernel_users.h"
 #include "mounts.h"
@@ -21,6 +22,8 @@
 /* How long an opener may need to look at a new device and go. */
 #define PASSING_OPENER_MS 3000
 #define LOOK_MS           20
+/* How long opening the node may take. */
+#define CLAIM_MS 1000
 /* errno of a use that may be over in a moment, and of one that will be. */
 #define MAY_PASS  EAGAIN
 #define WILL_PASS EINPROGRESS
@@ -175,15 +178,37 @@ static int check_node(const struct uc_host *host, const char *disk, const char *
 	return ret;
 }
 
-/* Claimed in ways that leave no other trace here: by a process that cannot be seen, say. */
-static int check_claim(const struct uc_device *d, struct uc_error *err)
+static int work_claim(void *ctx, void *ret, struct uc_error *err)
 {
-	uc_auto_close int fd = open(d->node, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	uc_auto_close int fd = open(ctx, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 && errno == EBUSY)
+	(void)ret;
+	(void)err;
+	return fd < 0 && errno == EBUSY ? -EBUSY : 0;
+}
+
+/*
+ * Claimed in ways that leave no other trace here: by a process that cannot be seen, say. Opening
+ * waits for whoever is about to close, and who does that may wait for a server that there is not.
+ */
+static int check_claim(const struct uc_host *host, const struct uc_device *d, struct uc_error *err)
+{
+	const unsigned left = uc_host_left_ms(host);
+	char path[sizeof(d->node)];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s", d->node);
+	ret = uc_bounded(work_claim, path, NULL, 0, left < CLAIM_MS ? left : CLAIM_MS,
+			 "opening the node", NULL);
+	if (ret == -EBUSY)
 		return uc_fail(err, UC_BUSY, EBUSY,
 			       "%s is in use: claimed by the kernel, or by what cannot be seen "
 			       "from here; release it, or use --force",
+			       d->node);
+	if (ret == -ETIMEDOUT)
+		return uc_fail(err, UC_BUSY, EBUSY,
+			       "%s is in use: it does not open, since who closes it waits for an "
+			       "answer of its server; see 'ublkctl recover', or use --force",
 			       d->node);
 	return 0;
 }
@@ -228,7 +253,7 @@ static int look(const struct uc_host *host, const struct uc_device *d, struct uc
 {
 	int ret = check_nodes(host, d, check_node, err);
 
-	return ret == 0 ? check_claim(d, err) : ret;
+	return ret == 0 ? check_claim(host, d, err) : ret;
 }
 
 int uc_inuse_check(const struct uc_host *host, const struct uc_device *device, struct uc_error *err)

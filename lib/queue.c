@@ -363,13 +363,21 @@ static void await_idle_tags(struct uc_queue *queue)
 	}
 }
 
+/* EINTR: a signal; EAGAIN and EBUSY: the kernel wants completions taken first. */
+static bool is_passing(int ret)
+{
+	return ret >= 0 || ret == -EINTR || ret == -EAGAIN || ret == -EBUSY || ret == -ENOMEM;
+}
+
 void uc_queue_serve(struct uc_queue *queue)
 {
 	while (!is_over(queue)) {
 		int ret = queue->setup->host->transport->ring_submit(&queue->ring, 1);
 
-		/* EINTR: a signal; EAGAIN and EBUSY: the kernel wants completions taken first. */
-		if (ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY) {
+		/* Memory may come back; without its server the device has lost what it serves. */
+		if (ret == -ENOMEM)
+			uc_sleep_ms(1);
+		if (!is_passing(ret)) {
 			uc_log(LOG_ERR, "device %u queue %u: the ring failed: %s",
 			       queue->setup->dev_id, queue->qid, uc_errno_text(-ret));
 			return;

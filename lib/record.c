@@ -464,17 +464,19 @@ int uc_record_set_size(struct uc_record *record, const char *option, uint64_t by
 	return 0;
 }
 
-void uc_record_remove(const struct uc_host *host, const struct uc_lock *lock)
+int uc_record_remove(const struct uc_host *host, const struct uc_lock *lock, struct uc_error *err)
 {
 	const uint32_t id = uc_lock_id(lock);
 	char path[512];
 
 	if (!*host->run_dir)
-		return;
+		return 0;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
-	(void)unlink(path);
-	/* Its spare. */
+	if (unlink(path) < 0 && errno != ENOENT)
+		return uc_fail_errno(err, errno, "%s cannot be removed", path);
+	/* What else there is tells of nothing without it, and gc removes it, too. */
 	snprintf(path, sizeof(path), "%s/.%u.json.spare", host->run_dir, id);
 	(void)unlink(path);
 	uc_stats_remove(host, id);
+	return 0;
 }

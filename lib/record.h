@@ -98,6 +98,6 @@ bool uc_record_is_file(const char *name, uint32_t *ret_id);
 int uc_record_set_size(struct uc_record *record, const char *option, uint64_t bytes);
 
 /* Removes the record and what else is kept of the device. Fine if there is nothing. */
-void uc_record_remove(const struct uc_host *host, const struct uc_lock *lock);
+int uc_record_remove(const struct uc_host *host, const struct uc_lock *lock, struct uc_error *err);
 
 #endif

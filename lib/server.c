@@ -416,7 +416,8 @@ static void take_down(struct server *s, bool delete, bool stay)
 	if (s->char_fd >= 0)
 		close(s->char_fd);
 	if (ctrl && !stay) {
-		uc_record_remove(&s->host, lock);
+		if (uc_record_remove(&s->host, lock, &err) < 0)
+			uc_log(LOG_ERR, "%s", err.text);
 		if (uc_ctrl_del_dev(ctrl, lock, &err) < 0)
 			uc_log(LOG_ERR, "%s", err.text);
 	}

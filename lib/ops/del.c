@@ -52,7 +52,9 @@ static int remove_stopped(const struct uc_change *change, bool wait, struct uc_e
 	int ret;
 
 	/* While the id is still taken: after DEL_DEV a new device may own these files. */
-	uc_record_remove(host, r.lock);
+	ret = uc_record_remove(host, r.lock, err);
+	if (ret < 0)
+		return uc_wrap(err, "device %u is stopped but not deleted", info->dev_id);
 	ret = uc_bounded(remove_device, &r, NULL, 0, uc_host_left_ms(host) + UC_MARGIN_MS,
 			 "deleting the device", err);
 	/* The handler may have deleted it itself on its way out. */
@@ -111,10 +113,13 @@ static void end_keeper(const struct uc_device *device)
 }
 
 /* One that was stopped, and that a `start` which was killed has left without its device. */
-static void remove_record(const struct uc_change *change)
+static int remove_record(const struct uc_change *change, struct uc_error *err)
 {
-	uc_record_remove(change->host, uc_change_lock(change));
-	end_keeper(&change->device);
+	int ret = uc_record_remove(change->host, uc_change_lock(change), err);
+
+	if (ret == 0)
+		end_keeper(&change->device);
+	return ret;
 }
 
 int uc_del_now(const struct uc_change *change, bool force, struct uc_error *err)
@@ -122,10 +127,8 @@ int uc_del_now(const struct uc_change *change, bool force, struct uc_error *err)
 	struct uc_error use = {0};
 	int ret;
 
-	if (change->device.only_recorded) {
-		remove_record(change);
-		return 0;
-	}
+	if (change->device.only_recorded)
+		return remove_record(change, err);
 	if (force)
 		(void)uc_inuse_look(change->host, &change->device, &use);
 	ret = uc_stop_device(change, force, err);
@@ -159,10 +162,8 @@ static int del_lazy(const struct uc_change *change, bool force, struct uc_error 
 {
 	int ret;
 
-	if (change->device.only_recorded) {
-		remove_record(change);
-		return 0;
-	}
+	if (change->device.only_recorded)
+		return remove_record(change, err);
 	if (!force && uc_inuse_look(change->host, &change->device, NULL) == -EBUSY)
 		return uc_lazy_start(change->host, &change->device, err);
 	ret = uc_stop_block(change, force, err);

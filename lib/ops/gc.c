@@ -131,12 +131,19 @@ static void look_at_device(struct gc *gc, uint32_t id)
 	uc_auto_change struct uc_change change = UC_CHANGE_NONE;
 	struct uc_gc_item item = {.kind = UC_GC_DEVICE};
 	const struct uc_ref ref = {.id = id};
+	struct uc_error err = {0};
 	const char *kept;
 	const char *why;
+	int ret = uc_change_try(&mine, &ref, &change, &err);
 
 	/* One that is being changed is somebody's. */
-	if (uc_change_try(&mine, &ref, &change, NULL) < 0)
+	if (ret == -EBUSY || uc_device_is_out_of_sight(gc->host, ret))
 		return;
+	if (ret < 0) {
+		uc_node_block_path(gc->host, id, item.what, sizeof(item.what));
+		failed(gc, &item, &err);
+		return;
+	}
 	why = judge(gc, &change.device, &kept);
 	snprintf(item.what, sizeof(item.what), "%s", change.device.node);
 	snprintf(item.why, sizeof(item.why), "%s", why ? why : kept ? kept : "");

@@ -66,8 +66,8 @@ static _Noreturn void wait_and_delete(const struct uc_host *host, struct uc_devi
 	const struct uc_ref ref = uc_device_ref_of(device);
 	struct uc_error err = {0};
 
-	/* A claim is seen by opening it, and this needs no name. */
-	snprintf(device->node, sizeof(device->node), "/proc/self/fd/%d", node);
+	/* A claim is seen by opening it, which a child of ours does, and this needs no name. */
+	snprintf(device->node, sizeof(device->node), "/proc/%d/fd/%d", getpid(), node);
 	for (;;) {
 		uc_sleep_ms(LOOK_MS);
 		if (!is_there(host, device))

@@ -106,7 +106,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(read.keeper.pid, 4712);
 	assert_int_equal(read.keeper.start, 100);
 	assert_int_equal(read.keeper.fd, 0);
-	uc_record_remove(&host, lock);
+	assert_int_equal(uc_record_remove(&host, lock, NULL), 0);
 	assert_int_equal(uc_record_read(&host, &info, &read), -ENOENT);
 }
 
@@ -121,7 +121,7 @@ static void test_other_device(void **state)
 	other.ublksrv_flags++;
 	assert_int_equal(uc_record_write(&host, lock, &record, &err), 0);
 	assert_int_equal(uc_record_read(&host, &other, &read), -ESTALE);
-	uc_record_remove(&host, lock);
+	assert_int_equal(uc_record_remove(&host, lock, NULL), 0);
 }
 
 static void test_spoiled(void **state)
@@ -150,7 +150,7 @@ static void test_spoiled(void **state)
 			fail_msg("'%s' was taken", texts[i]);
 	}
 	assert_int_equal(read.pid, 42);
-	uc_record_remove(&host, lock);
+	assert_int_equal(uc_record_remove(&host, lock, NULL), 0);
 }
 
 static void test_directory_of_others(void **state)
