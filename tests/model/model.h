@@ -19,6 +19,9 @@
  */
 extern const struct uc_transport uc_transport_model;
 
+/* First argument of the getpriority(2) with which the model begins and ends to be a kernel. */
+#define MODEL_MARK 0x6d6f
+
 /* "The kernel" that is modelled. */
 struct model_config {
 	uint64_t features;         /* UBLK_F_* that it knows */

@@ -5,13 +5,12 @@
  * its second child, 0.1.0 the first child of that; threads are counted with children. N counts from
  * 0, in each process from its start or its exec, in the command from its exec.
  *
- * interrupt --at ROLE:N --do WHAT [--list FILE] -- COMMAND...: the same, and when that call begins:
- *   kill          kills who makes it, before it is done
- *   kill-command  kills the command instead
- *   during=MS     kills who makes it so many ms after it has begun, if it takes so long
- *   INT, TERM     sends that signal to the command's process group, as a terminal does
- *   ENOSPC ...    lets it fail so, without being done
- * FILE has only that one line then; none, if the call was not reached.
+ * interrupt --at 'ROLE:N [NAME]' --do WHAT [--list FILE] -- COMMAND...: the same, and when that
+ * call begins: kill          kills who makes it, before it is done kill-command  kills the command
+ * instead during=MS     kills who makes it so many ms after it has begun, if it takes so long INT,
+ * TERM     sends that signal to the command's process group, as a terminal does ENOSPC ...    lets
+ * it fail so, without being done FILE has only that one line then; none, if the call was not
+ * reached.
  *
  * Ends when the command has; what else it has started goes on by itself. Exit status: the
  * command's, 128 + a signal's number, or 125 when something is wrong here.
@@ -26,12 +25,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define BROKEN 125
+/* As tests/model/model.h has it. */
+#define MODEL_MARK 0x6d6f
 
 /* One process or thread that is traced. */
 struct tracee {
@@ -39,8 +41,9 @@ struct tracee {
 	pid_t pid;
 	char role[128]; /* "": its parent's report of it is still to come */
 	unsigned children, calls;
-	bool waits; /* in its first stop, until it has a role */
-	int fail;   /* the errno that the call it is in is to give */
+	bool waits;  /* in its first stop, until it has a role */
+	bool inside; /* the driver model, whose calls would be the kernel's doing */
+	int fail;    /* the errno that the call it is in is to give */
 };
 
 enum action {
@@ -149,19 +152,41 @@ static bool only_reads(const char *name, const uint64_t *args)
 	return name && strcmp(name, "openat") == 0 && (args[2] & (O_ACCMODE | O_CREAT)) == O_RDONLY;
 }
 
-static void call_begins(struct tracee *t, uint64_t number, const uint64_t *args)
+/* "0.1:17 openat(O_RDONLY)" */
+static void describe(struct tracee *t, uint64_t number, const uint64_t *args, char *buf,
+		     size_t size)
 {
 	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
-	char here[160];
 
-	snprintf(here, sizeof(here), "%s:%u", t->role, t->calls++);
-	if (begun && (action == ACTION_LIST || strcmp(here, at) == 0)) {
-		if (list)
-			fprintf(list, "%s %s%s\n", here, name ? name : "?",
-				only_reads(name, args) ? "(O_RDONLY)" : "");
-		act(t);
-	}
+	snprintf(buf, size, "%s:%u %s%s", t->role, t->calls++, name ? name : "?",
+		 only_reads(name, args) ? "(O_RDONLY)" : "");
 	free(name);
+}
+
+/* Whether that is the point asked for, which may leave out the name. */
+static bool is_wanted(const char *here)
+{
+	const size_t len = strchr(at, ' ') ? strlen(here) : strcspn(here, " ");
+
+	return strncmp(here, at, len) == 0 && at[len] == '\0';
+}
+
+static void call_begins(struct tracee *t, uint64_t number, const uint64_t *args)
+{
+	char here[192];
+
+	if (number == SYS_getpriority && args[0] == MODEL_MARK) {
+		t->inside = args[1];
+		return;
+	}
+	if (t->inside)
+		return;
+	describe(t, number, args, here, sizeof(here));
+	if (!begun || (action != ACTION_LIST && !is_wanted(here)))
+		return;
+	if (list)
+		fprintf(list, "%s\n", here);
+	act(t);
 }
 
 static void call_stop(struct tracee *t)
