@@ -319,6 +319,9 @@ int uc_handler_start(const struct uc_server_args *args, struct uc_added *ret_add
 	close(fds[1]);
 	if (pid > 0)
 		ret = follow(&mine, pid, pipe_fd, signal_fd, ret_added, err);
+	/* What udev runs may want to change it. */
+	if (ret == 0)
+		uc_locks_release(args->locks);
 	if (ret == 0 && !args->resume)
 		await_udev(&host, ret_added, began, signal_fd);
 	return ret;

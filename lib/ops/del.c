@@ -63,13 +63,32 @@ static int remove_stopped(const struct uc_change *change, bool wait, struct uc_e
 		       : 0;
 }
 
-static bool has_id(const struct uc_change *change)
+enum owner { NOBODY, IT, ANOTHER };
+
+static enum owner owner_of_id(const struct uc_change *change)
 {
 	const struct ublksrv_ctrl_dev_info *was = &change->device.info;
 	struct ublksrv_ctrl_dev_info info;
 
-	return uc_ctrl_get_dev_info(change->ctrl, was->dev_id, &info, NULL) == 0 &&
-	       info.ublksrv_flags == was->ublksrv_flags;
+	if (uc_ctrl_get_dev_info(change->ctrl, was->dev_id, &info, NULL) < 0)
+		return NOBODY;
+	return info.ublksrv_flags == was->ublksrv_flags ? IT : ANOTHER;
+}
+
+/* Those of another device, whose maker waits for our lock, stay. */
+static int await_nodes_gone(const struct uc_change *change, struct uc_error *err)
+{
+	const uint64_t deadline = uc_host_deadline(change->host);
+	struct uc_host soon = *change->host;
+	int ret;
+
+	do {
+		if (owner_of_id(change) == ANOTHER)
+			return 0;
+		soon.deadline = uc_deadline(LOOK_MS);
+		ret = uc_node_await_gone(&soon, change->device.info.dev_id, err);
+	} while (ret < 0 && uc_left_ms(deadline));
+	return ret;
 }
 
 /*
@@ -85,7 +104,7 @@ static int await_id(const struct uc_change *change, const struct uc_error *use,
 	const unsigned left = uc_host_left_ms(change->host);
 	const uint64_t deadline = uc_deadline(is_used && left > USED_MS ? USED_MS : left);
 
-	while (has_id(change)) {
+	while (owner_of_id(change) == IT) {
 		if (uc_left_ms(deadline)) {
 			uc_progress_tick();
 			uc_sleep_ms(LOOK_MS);
@@ -137,7 +156,7 @@ int uc_del_now(const struct uc_change *change, bool force, struct uc_error *err)
 	if (ret == 0)
 		ret = await_id(change, &use, err);
 	if (ret == 0)
-		ret = uc_node_await_gone(change->host, change->device.info.dev_id, err);
+		ret = await_nodes_gone(change, err);
 	if (ret == 0)
 		end_keeper(&change->device);
 	return ret;

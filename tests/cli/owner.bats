@@ -142,3 +142,44 @@ replaced() {
 	works start 0
 	same "$(listed 'map([.id, .name]) | tostring')" '[[0,"kept"],[1,null]]'
 }
+
+# at_once N ARGUMENT...: by so many at the same time; says what went wrong
+at_once() {
+	local i n=$1 pids=()
+	shift
+	for ((i = 0; i < n; i++)); do
+		timeout -k 5 30 "$program" "$@" >/dev/null 2>"$tmp/err.$i" </dev/null &
+		pids+=("$!")
+	done
+	for ((i = 0; i < n; i++)); do
+		wait "${pids[i]}" || { echo "$*: status $?: $(<"$tmp/err.$i")" >&2; return 1; }
+	done
+}
+
+@test "up, down and del of all by three at once: what another has done is done" {
+	local i
+	mkdir -p "$root/etc"
+	printf '%s null\n' a b c d e f >"$root/etc/ublktab"
+	for i in {1..4}; do
+		at_once 3 up --all
+		same "$(listed length)" 6
+		at_once 3 down --all
+		works up --all
+		at_once 3 del --all
+		same "$(listed length)" 0
+	done
+}
+
+@test "list, show and del of one, while others make and delete" {
+	local i others
+	(for i in {1..30}; do "$program" add -t null --name other && "$program" del other; done) >/dev/null 2>&1 </dev/null &
+	others=$!
+	for i in {1..40}; do
+		works list
+		invoke show other
+		[[ $status == 0 || $status == 6 ]] || complain "show, round $i"
+		works add -t null --name mine
+		works del mine
+	done
+	wait "$others"
+}
