@@ -7,8 +7,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +41,7 @@ static _Noreturn void child(int fd, int (*work)(void *ctx, void *ret, struct uc_
 {
 	struct answer answer = {0};
 
+	fd = let_go(fd);
 	answer.result = work(ctx, answer.ret, &answer.err);
 	/* The parent may have given up: then nobody reads, and nothing is left to do. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -75,33 +74,11 @@ static void reap(pid_t pid)
 		uc_sleep_ms(1);
 }
 
-/* What has come of the child, within the time; whatever it is, the child is no more of ours. */
-static int conclude(pid_t pid, int fd, struct answer *answer, unsigned timeout_ms, const char *what,
-		    struct uc_error *err)
-{
-	char where[UC_WHERE_MAX];
-	int ret = await_answer(fd, answer, timeout_ms);
-
-	if (ret == -ETIMEDOUT) {
-		(void)uc_proc_where(pid, where, sizeof(where));
-		/* Not waited for: it may be stuck in the kernel, and init reaps it in the end. */
-		(void)kill(pid, SIGKILL);
-		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
-			       "%s did not end within %u ms: %s; see dmesg", what, timeout_ms,
-			       where);
-	}
-	reap(pid);
-	if (ret < 0)
-		return uc_fail(err, UC_FAILED, EPIPE, "%s: its process died", what);
-	if (answer->result < 0 && err)
-		*err = answer->err;
-	return answer->result;
-}
-
 int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ctx, void *ret,
 	       size_t ret_len, unsigned timeout_ms, const char *what, struct uc_error *err)
 {
 	uc_auto_close int out = -1;
+	char where[UC_WHERE_MAX];
 	struct answer answer;
 	int fds[2];
 	pid_t pid;
@@ -114,61 +91,29 @@ int uc_bounded(int (*work)(void *ctx, void *ret, struct uc_error *err), void *ct
 	out = fds[0];
 	pid = fork();
 	if (pid == 0)
-		child(let_go(fds[1]), work, ctx);
+		child(fds[1], work, ctx);
 	close(fds[1]);
 	if (pid < 0)
 		return uc_fail_errno(err, errno, "%s: cannot start a process", what);
 
-	res = conclude(pid, out, &answer, timeout_ms, what, err);
-	if (res >= 0 && ret_len)
+	res = await_answer(out, &answer, timeout_ms);
+	if (res == -ETIMEDOUT) {
+		(void)uc_proc_where(pid, where, sizeof(where));
+		/* Not waited for: it may be stuck in the kernel, and init reaps it in the end. */
+		(void)kill(pid, SIGKILL);
+		return uc_fail(err, UC_TIMEOUT, ETIMEDOUT,
+			       "%s did not end within %u ms: %s; see dmesg", what, timeout_ms,
+			       where);
+	}
+	reap(pid);
+	if (res < 0)
+		return uc_fail(err, UC_FAILED, EPIPE, "%s: its process died", what);
+	if (answer.result < 0) {
+		if (err)
+			*err = answer.err;
+		return answer.result;
+	}
+	if (ret_len)
 		memcpy(ret, answer.ret, ret_len);
-	return res;
-}
-
-static _Noreturn void stand_by(const struct uc_standby *standby, int fd)
-{
-	/* What it waits for then may never come. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fd = let_go(fd);
-	if (recv(fd, standby->ctx, standby->ctx_len, 0) != (ssize_t)standby->ctx_len)
-		_exit(0);
-	child(fd, standby->work, standby->ctx);
-}
-
-int uc_standby_start(struct uc_standby *standby, struct uc_error *err)
-{
-	int fds[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return uc_fail_errno(err, errno, "socketpair");
-	standby->fd = fds[0];
-	standby->pid = fork();
-	if (standby->pid == 0)
-		stand_by(standby, fds[1]);
-	if (standby->pid < 0)
-		(void)uc_fail_errno(err, errno, "cannot start a process");
-	close(fds[1]);
-	return standby->pid < 0 ? -EAGAIN : 0;
-}
-
-int uc_standby_ask(struct uc_standby *standby, unsigned timeout_ms, const char *what,
-		   struct uc_error *err)
-{
-	uc_auto_close int fd = standby->fd;
-	struct answer answer;
-
-	standby->fd = -1;
-	/* One that has died says so by the end of the socket. */
-	(void)send(fd, standby->ctx, standby->ctx_len, MSG_NOSIGNAL);
-	return conclude(standby->pid, fd, &answer, timeout_ms, what, err);
-}
-
-void uc_standby_end(struct uc_standby *standby)
-{
-	if (standby->fd < 0)
-		return;
-	close(standby->fd);
-	standby->fd = -1;
-	if (standby->pid > 0)
-		reap(standby->pid);
+	return answer.result;
 }

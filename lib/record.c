@@ -468,15 +468,16 @@ int uc_record_remove(const struct uc_host *host, const struct uc_lock *lock, str
 {
 	const uint32_t id = uc_lock_id(lock);
 	char path[512];
+	int ret = 0;
 
 	if (!*host->run_dir)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%u.json", host->run_dir, id);
 	if (unlink(path) < 0 && errno != ENOENT)
-		return uc_fail_errno(err, errno, "%s cannot be removed", path);
+		ret = uc_fail_errno(err, errno, "%s cannot be removed", path);
 	/* What else there is tells of nothing without it, and gc removes it, too. */
 	snprintf(path, sizeof(path), "%s/.%u.json.spare", host->run_dir, id);
 	(void)unlink(path);
 	uc_stats_remove(host, id);
-	return 0;
+	return ret;
 }

@@ -188,7 +188,10 @@ static int kernel_ring_init(struct io_uring *ring, unsigned entries, const int *
 
 	if (ret < 0)
 		return ret;
-	ret = io_uring_register_files(ring, fds, nr_fds);
+	/* Its files are its own, the device among them. */
+	ret = io_uring_ring_dontfork(ring);
+	if (ret == 0)
+		ret = io_uring_register_files(ring, fds, nr_fds);
 	if (ret == 0 && nr_bufs)
 		ret = io_uring_register_buffers_sparse(ring, nr_bufs);
 	if (ret < 0) {

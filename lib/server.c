@@ -44,8 +44,6 @@ struct server {
 	struct uc_ctrl *last_ctrl; /* for taking down: opened while /dev can still be reached */
 	struct uc_stats *stats;
 	struct uc_queue_setup setup;
-	struct uc_node_look look;
-	struct uc_standby looker;   /* who looks at the node: see uc_node_await_block() */
 	struct uc_buffers *buffers; /* of each hardware queue */
 	struct uc_queue *queues;    /* as each thread serves them */
 	unsigned nr_threads;
@@ -207,14 +205,14 @@ static int await_queues(struct server *s, struct uc_error *err)
 
 static int look_at_node(struct server *s, struct uc_error *err)
 {
-	s->look = (struct uc_node_look){
+	struct uc_node_look look = {
 		.host = s->host,
 		.id = s->dev.info.dev_id,
 		.block = s->args->target->limits.logical_bs,
 		.partitions = s->dev.info.flags & UBLK_F_NO_AUTO_PART_SCAN,
 	};
-	return uc_standby_ask(&s->looker, uc_host_left_ms(&s->host) + UC_MARGIN_MS,
-			      "reading the new device", err);
+	return uc_bounded(uc_node_await_block, &look, NULL, 0,
+			  uc_host_left_ms(&s->host) + UC_MARGIN_MS, "reading the new device", err);
 }
 
 static int start_device(struct server *s, struct uc_error *err)
@@ -239,7 +237,8 @@ static int start_device(struct server *s, struct uc_error *err)
 			      : uc_ctrl_start_dev(s->dev.ctrl, lock, getpid(), err);
 	/* Ours from now on, to be deleted on a signal. */
 	s->dev.added = ret == 0 || s->dev.added;
-	if (ret == 0 && s->looker.fd >= 0)
+	/* Of one that was served before, its users know what it can read, and have it open. */
+	if (ret == 0 && !s->args->resume)
 		ret = look_at_node(s, err);
 	return ret;
 }
@@ -290,9 +289,6 @@ static int bring_up(struct server *s, struct uc_error *err)
 	struct uc_locks *locks = s->args->locks;
 	int ret = open_signals(s, err);
 
-	/* Of one that was served before, its users know what it can read, and have it open. */
-	if (ret == 0 && !s->args->resume)
-		ret = uc_standby_start(&s->looker, err);
 	if (ret == 0)
 		ret = uc_ctrl_open(&s->host, &s->dev.ctrl, err);
 	if (ret == 0 && !is_known(s))
@@ -382,6 +378,49 @@ static const struct uc_lock *lock_to_delete(struct server *s, struct uc_error *e
 	return locks->device;
 }
 
+/* How the driver is told that the device goes. */
+struct removal {
+	const struct uc_host *host;
+	const struct uc_lock *lock;
+	struct uc_ctrl *ctrl; /* NULL: a child's own */
+};
+
+static int work_stop(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct removal *r = ctx;
+	uc_auto_ctrl struct uc_ctrl *own = NULL;
+	int res = r->ctrl ? 0 : uc_ctrl_open(r->host, &own, err);
+
+	(void)ret;
+	return res < 0 ? res : uc_ctrl_stop_dev(r->ctrl ? r->ctrl : own, r->lock, err);
+}
+
+static int work_delete(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct removal *r = ctx;
+	uc_auto_ctrl struct uc_ctrl *own = NULL;
+	int res = r->ctrl ? 0 : uc_ctrl_open(r->host, &own, err);
+
+	(void)ret;
+	return res < 0 ? res : uc_ctrl_del_dev(r->ctrl ? r->ctrl : own, r->lock, err);
+}
+
+/*
+ * A child does it where it can open the control device: STOP_DEV waits for whoever closes the
+ * block device, who may wait for us, and who has a command in the driver cannot be killed.
+ */
+static int tell_driver(struct removal *r, int (*work)(void *ctx, void *ret, struct uc_error *err))
+{
+	struct uc_error err = {0};
+	int ret = r->ctrl ? work(r, NULL, &err)
+			  : uc_bounded(work, r, NULL, 0, uc_host_left_ms(r->host) + UC_MARGIN_MS,
+				       "taking the device away", &err);
+
+	if (ret < 0)
+		uc_log(LOG_ERR, "%s", err.text);
+	return ret;
+}
+
 /*
  * Takes down what bring_up() made, however far it came. The device itself is removed only when
  * `delete`: a device that someone else stopped is theirs to delete; and with `stay` it is only
@@ -392,19 +431,13 @@ static void take_down(struct server *s, bool delete, bool stay)
 {
 	/* A client of its own: a command of the other one may still be waiting for its answer. */
 	uc_auto_ctrl struct uc_ctrl *last = s->last_ctrl;
-	const struct uc_lock *lock = NULL;
+	struct removal removal = {.host = &s->host, .ctrl = last};
 	struct uc_error err = {0};
-	struct uc_ctrl *ctrl;
 
-	delete &= s->dev.added;
-	if (delete &&!(lock = lock_to_delete(s, &err)))
+	if (delete &&s->dev.added && !(removal.lock = lock_to_delete(s, &err)))
 		uc_log(LOG_ERR, "%s", err.text);
-	if (lock && !last && uc_ctrl_open(&s->host, &last, &err) < 0)
-		uc_log(LOG_ERR, "%s", err.text);
-	ctrl = lock ? last : NULL;
-	if (ctrl && s->queues && uc_ctrl_stop_dev(ctrl, lock, &err) < 0)
-		uc_log(LOG_ERR, "%s", err.text);
-	uc_standby_end(&s->looker);
+	if (removal.lock && s->queues && tell_driver(&removal, work_stop) == -ETIMEDOUT)
+		return;
 	if (!join_queues(s))
 		return;
 	uc_stats_unmap(s->stats);
@@ -415,11 +448,10 @@ static void take_down(struct server *s, bool delete, bool stay)
 	uc_shared_close(&s->dev.shared);
 	if (s->char_fd >= 0)
 		close(s->char_fd);
-	if (ctrl && !stay) {
-		if (uc_record_remove(&s->host, lock, &err) < 0)
+	if (removal.lock && !stay) {
+		if (uc_record_remove(&s->host, removal.lock, &err) < 0)
 			uc_log(LOG_ERR, "%s", err.text);
-		if (uc_ctrl_del_dev(ctrl, lock, &err) < 0)
-			uc_log(LOG_ERR, "%s", err.text);
+		(void)tell_driver(&removal, work_delete);
 	}
 }
 
@@ -466,7 +498,6 @@ int uc_server_run(const struct uc_server_args *args, struct uc_error *err)
 		.dev.host = &s.host,
 		.dev.pid_start = uc_proc_start_time(getpid()),
 		.dev.keeper.fd = args->target->nr_fds ? args->target->fds[0] : -1,
-		.looker = {uc_node_await_block, &s.look, sizeof(s.look), 0, -1},
 		.keeper_fd = -1,
 		.char_fd = -1,
 		.signal_fd = -1,

@@ -45,6 +45,8 @@ static int map_descs(struct uc_queue *queue, struct uc_error *err)
 	if (map == MAP_FAILED)
 		return uc_fail(err, UC_FAILED, errno, "queue %u: cannot map its descriptors: %s",
 			       queue->qid, uc_errno_text(errno));
+	/* Whoever has it has the device. */
+	(void)madvise(map, descs_size(queue), MADV_DONTFORK);
 	queue->descs = map;
 	return 0;
 }
@@ -64,6 +66,8 @@ int uc_buffers_map(const struct uc_queue_setup *setup, struct uc_buffers *ret_bu
 		return uc_fail_errno(err, errno, "I/O buffers of %zu bytes", size);
 	/* Else the first 4 KiB that are used take 2 MiB. */
 	(void)madvise(map, size, MADV_NOHUGEPAGE);
+	/* What requests are under way with is not to be copied on the next write. */
+	(void)madvise(map, size, MADV_DONTFORK);
 	*ret_buffers = (struct uc_buffers){.memory = map, .size = size};
 	return 0;
 }

@@ -93,3 +93,33 @@ in_driver() { grep -qs ublk_ /proc/[0-9]*/task/*/stack; }
 	wait_until 30 gone "$client"
 	wait_until 20 test ! -e "/sys/class/ublk-char/ublkc$id"
 }
+
+# The first block of a new device is read by a process that does not have the device: who waits in the kernel for its own
+# answer cannot be killed.
+@test "add over a disk that is slow: it ends in time, killed or not, and nothing stands still" {
+	run_check dmsetup create --noudevsync slow --table '0 32768 delay /dev/ram0 0 0'
+	defer dmsetup remove --retry slow
+	udevadm settle --timeout 30
+	udevadm control --stop-exec-queue
+	defer udevadm control --start-exec-queue
+	slowed_to 6000
+	defer slowed_to 0
+	must_fail 9 "$UBLKCTL" --timeout 1 add -t loop -f /dev/mapper/slow
+	wait_until 30 nothing_is_left
+	"$UBLKCTL" add -t loop -f /dev/mapper/slow >/dev/null 2>&1 3>&- &
+	sleep 1
+	kill -KILL $!
+	wait $! || true
+	wait_until 30 nothing_is_left
+}
+# slowed_to MS: each read and write takes so long
+slowed_to() {
+	dmsetup suspend --noflush --noudevsync slow
+	dmsetup reload slow --table "0 32768 delay /dev/ram0 0 $1"
+	dmsetup resume --noudevsync slow
+}
+# What there was no time for is a dead device.
+nothing_is_left() {
+	ublkctl gc >/dev/null 2>&1 || true
+	[[ ! $(processes) && ! $(ublkctl list --raw --noheadings) ]]
+}
