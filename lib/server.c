@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -203,6 +204,39 @@ static int await_queues(struct server *s, struct uc_error *err)
 	return ret;
 }
 
+struct start {
+	const struct server *s;
+	pid_t pid;
+};
+
+static int work_start(void *ctx, void *ret, struct uc_error *err)
+{
+	const struct start *start = ctx;
+	const struct uc_lock *lock = start->s->args->locks->device;
+	uc_auto_ctrl struct uc_ctrl *ctrl = NULL;
+	int res = uc_ctrl_open(&start->s->host, &ctrl, err);
+
+	(void)ret;
+	/* Nothing is to be started without the server. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (res < 0)
+		return res;
+	return start->s->args->resume ? uc_ctrl_end_user_recovery(ctrl, lock, start->pid, err)
+				      : uc_ctrl_start_dev(ctrl, lock, start->pid, err);
+}
+
+/*
+ * A child tells the driver: before 6.19 that looks for partitions then, which is reading from us,
+ * and who has a command in the driver cannot be killed.
+ */
+static int tell_started(struct server *s, struct uc_error *err)
+{
+	struct start start = {s, getpid()};
+
+	return uc_bounded(work_start, &start, NULL, 0, uc_host_left_ms(&s->host) + UC_MARGIN_MS,
+			  "starting the device", err);
+}
+
 static int look_at_node(struct server *s, struct uc_error *err)
 {
 	struct uc_node_look look = {
@@ -217,7 +251,6 @@ static int look_at_node(struct server *s, struct uc_error *err)
 
 static int start_device(struct server *s, struct uc_error *err)
 {
-	const struct uc_lock *lock = s->args->locks->device;
 	const uint32_t id = s->dev.info.dev_id;
 	int ret = uc_node_open_char(&s->host, id, &s->char_fd, err);
 
@@ -233,8 +266,7 @@ static int start_device(struct server *s, struct uc_error *err)
 		ret = uc_obtained_write_record(&s->dev, err);
 	if (ret < 0)
 		return ret;
-	ret = s->args->resume ? uc_ctrl_end_user_recovery(s->dev.ctrl, lock, getpid(), err)
-			      : uc_ctrl_start_dev(s->dev.ctrl, lock, getpid(), err);
+	ret = tell_started(s, err);
 	/* Ours from now on, to be deleted on a signal. */
 	s->dev.added = ret == 0 || s->dev.added;
 	/* Of one that was served before, its users know what it can read, and have it open. */

@@ -49,6 +49,12 @@ static int check_size(const struct uc_device *device, uint64_t size, struct uc_e
 	return 0;
 }
 
+/* Whether nobody knows yet which size it has. */
+static bool is_unknown(int ret)
+{
+	return ret == -ETIMEDOUT || ret == -EINPROGRESS;
+}
+
 /* The driver checks nothing by itself: what is behind the device must have room already. */
 static int update_size(const struct uc_change *change, uint64_t size, struct uc_error *err)
 {
@@ -68,7 +74,8 @@ static int update_size(const struct uc_change *change, uint64_t size, struct uc_
 	if (ret < 0 && ret != -EPIPE)
 		return ret;
 	if (!uc_device_attr(host, id, "size", &now))
-		return uc_fail(err, UC_FAILED, EIO, "the size of device %u cannot be read", id);
+		return uc_fail(err, UC_FAILED, EINPROGRESS,
+			       "the size of device %u cannot be read; it may be the new one", id);
 	if (now << 9 == size)
 		return 0;
 	if (ret == 0)
@@ -133,7 +140,7 @@ static int grow(const struct uc_change *change, const struct uc_room *room, uint
 		return ret;
 	ret = update_size(change, size, err);
 	/* Nobody has it, unless the driver is at it yet. */
-	if (ret < 0 && ret != -ETIMEDOUT && size > has)
+	if (ret < 0 && !is_unknown(ret) && size > has)
 		(void)make_room(room, has, NULL);
 	return ret;
 }
@@ -198,7 +205,7 @@ static int resize(struct uc_change *change, struct uc_resize *how, const struct 
 	/* What cannot be said, or is not known yet, the next change finds out. */
 	if (ret == 0)
 		(void)note(change, room, 0, how->size, NULL);
-	else if (ret != -ETIMEDOUT && uc_change_look(change, NULL) == 0)
+	else if (!is_unknown(ret) && uc_change_look(change, NULL) == 0)
 		(void)uc_settle(change->host, uc_change_lock(change), &change->device, NULL);
 	return ret;
 }
