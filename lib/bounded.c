@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ static _Noreturn void child(int fd, int (*work)(void *ctx, void *ret, struct uc_
 {
 	struct answer answer = {0};
 
+	/* What nobody owns any more is not to be done after the next owner's first look. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = let_go(fd);
 	answer.result = work(ctx, answer.ret, &answer.err);
 	/* The parent may have given up: then nobody reads, and nothing is left to do. */

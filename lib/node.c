@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cause.h"
@@ -162,8 +160,6 @@ int uc_node_await_block(void *ctx, void *ret, struct uc_error *err)
 	int res;
 
 	(void)ret;
-	/* What is waited for may never come then. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	uc_node_block_path(&l->host, l->id, path, sizeof(path));
 	/* A plain user's: udev has to give it to us. */
 	if (l->host.unprivileged)

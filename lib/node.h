@@ -25,9 +25,8 @@ int uc_node_open_char(const struct uc_host *host, uint32_t id, int *ret_fd, stru
 
 /*
  * Waits until the block node opens and its first block (bytes) reads, and has its partitions
- * looked for. Work of uc_bounded(),
- * ctx being a struct uc_node_look: it hangs as long as the server does, so nobody does it who is
- * one, or must end when it is told to. It dies with its parent.
+ * looked for. Work of uc_bounded(), ctx being a struct uc_node_look: it hangs as long as the server
+ * does, so nobody does it who is one, or must end when it is told to.
  */
 struct uc_node_look {
 	struct uc_host host;

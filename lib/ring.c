@@ -210,6 +210,8 @@ static int kernel_ring_submit(struct io_uring *ring, unsigned wait)
 
 static void kernel_ring_exit(struct io_uring *ring)
 {
+	/* At once, and not when the kernel comes to taking the ring down: others want them. */
+	(void)io_uring_unregister_files(ring);
 	io_uring_queue_exit(ring);
 }
 

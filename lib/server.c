@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -217,8 +216,6 @@ static int work_start(void *ctx, void *ret, struct uc_error *err)
 	int res = uc_ctrl_open(&start->s->host, &ctrl, err);
 
 	(void)ret;
-	/* Nothing is to be started without the server. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (res < 0)
 		return res;
 	return start->s->args->resume ? uc_ctrl_end_user_recovery(ctrl, lock, start->pid, err)

@@ -88,8 +88,9 @@ all_there() { [[ -b ${dev}p1 && /dev/ublk/by-name/x -ef $dev && /dev/ublk/by-nam
 			force) ublkctl del --force "$id" ;;
 			stop) ublkctl stop "$id" ;;
 			term)
-				kill "$(handler)"
-				while ublkctl show "$id" >/dev/null 2>&1; do :; done
+				pid=$(handler)
+				kill "$pid"
+				wait_until 20 test ! -e "/proc/$pid"
 				;;
 			ublk) "$tmp/ublk" del -n "$id" ;;
 			esac

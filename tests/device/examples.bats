@@ -33,6 +33,7 @@ declare -gA elsewhere=(
 	['HACKING.md: cmake --preset dev && cmake --build --preset dev']='./check, with all of the tests in place of one'
 	['ublkctl-systemd.7: mkfs.ext4 -q /var/lib/images.raw 64M']='group boot of ./check'
 	['README.md: ./demo      # installs what is missing, builds, and shows the main job on a real driver']='group demo of ./check, which runs this'
+	['HACKING.md: tests/vm/run -k native --timeout 9000 -- tests/sweep/guest --do kill,kill-command']='group sweep of ./check, with some of the points'
 	['README.md: tests/packages vm native && tests/vm/run -k native --shell']='group vm of ./check, which needs a terminal'
 	['README.md: tests/packages build                    # on Debian: installs them']='group package of ./check, in a clean Debian 12'
 	['README.md: tests/packages build package            # on Debian: installs what that needs']='group package of ./check'

@@ -156,6 +156,13 @@ fill_run() { head -c 1M /dev/zero >"$run_dir/ballast" 2>/dev/null || true; }
 
 # --- processes that die ---
 
+# at_rest KIND: only the server is there, and for a ramdisk the supervisor
+at_rest() {
+	local expected=1
+	if [[ $1 == ramdisk ]]; then expected=2; fi
+	(($(processes | wc -l) == expected))
+}
+
 # What `resize` has begun, the next change finishes or takes back.
 @test "resize that is killed at any moment: the device can be used, upgraded, stopped and started" {
 	local i size kind
@@ -172,6 +179,8 @@ fill_run() { head -c 1M /dev/zero >"$run_dir/ballast" 2>/dev/null || true; }
 			sleep "0.0$(printf %02d $((i * 3)))"
 			kill -KILL $! 2>/dev/null || true
 			wait $! 2>/dev/null || true
+			# What its child has in the kernel comes to its end.
+			wait_until 20 at_rest "$kind"
 			size=$(<"/sys/block/${dev#/dev/}/size")
 			within 20 ublkctl upgrade "$id"
 			kill -KILL "$(handler)"
