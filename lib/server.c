@@ -407,44 +407,40 @@ static const struct uc_lock *lock_to_delete(struct server *s, struct uc_error *e
 	return locks->device;
 }
 
+typedef int removal_command(struct uc_ctrl *ctrl, const struct uc_lock *lock, struct uc_error *err);
+
 /* How the driver is told that the device goes. */
 struct removal {
 	const struct uc_host *host;
 	const struct uc_lock *lock;
 	struct uc_ctrl *ctrl; /* NULL: a child's own */
+	removal_command *command;
 };
 
-static int work_stop(void *ctx, void *ret, struct uc_error *err)
+static int work_removal(void *ctx, void *ret, struct uc_error *err)
 {
 	const struct removal *r = ctx;
 	uc_auto_ctrl struct uc_ctrl *own = NULL;
 	int res = r->ctrl ? 0 : uc_ctrl_open(r->host, &own, err);
 
 	(void)ret;
-	return res < 0 ? res : uc_ctrl_stop_dev(r->ctrl ? r->ctrl : own, r->lock, err);
-}
-
-static int work_delete(void *ctx, void *ret, struct uc_error *err)
-{
-	const struct removal *r = ctx;
-	uc_auto_ctrl struct uc_ctrl *own = NULL;
-	int res = r->ctrl ? 0 : uc_ctrl_open(r->host, &own, err);
-
-	(void)ret;
-	return res < 0 ? res : uc_ctrl_del_dev(r->ctrl ? r->ctrl : own, r->lock, err);
+	return res < 0 ? res : r->command(r->ctrl ? r->ctrl : own, r->lock, err);
 }
 
 /*
  * A child does it where it can open the control device: STOP_DEV waits for whoever closes the
  * block device, who may wait for us, and who has a command in the driver cannot be killed.
  */
-static int tell_driver(struct removal *r, int (*work)(void *ctx, void *ret, struct uc_error *err))
+static int tell_driver(struct removal *r, removal_command *command)
 {
 	struct uc_error err = {0};
-	int ret = r->ctrl ? work(r, NULL, &err)
-			  : uc_bounded(work, r, NULL, 0, uc_host_left_ms(r->host) + UC_MARGIN_MS,
-				       "taking the device away", &err);
+	int ret;
 
+	r->command = command;
+	ret = r->ctrl ? work_removal(r, NULL, &err)
+		      : uc_bounded(work_removal, r, NULL, 0,
+				   uc_host_left_ms(r->host) + UC_MARGIN_MS,
+				   "taking the device away", &err);
 	if (ret < 0)
 		uc_log(LOG_ERR, "%s", err.text);
 	return ret;
@@ -465,7 +461,7 @@ static void take_down(struct server *s, bool delete, bool stay)
 
 	if (delete &&s->dev.added && !(removal.lock = lock_to_delete(s, &err)))
 		uc_log(LOG_ERR, "%s", err.text);
-	if (removal.lock && s->queues && tell_driver(&removal, work_stop) == -ETIMEDOUT)
+	if (removal.lock && s->queues && tell_driver(&removal, uc_ctrl_stop_dev) == -ETIMEDOUT)
 		return;
 	if (!join_queues(s))
 		return;
@@ -480,7 +476,7 @@ static void take_down(struct server *s, bool delete, bool stay)
 	if (removal.lock && !stay) {
 		if (uc_record_remove(&s->host, removal.lock, &err) < 0)
 			uc_log(LOG_ERR, "%s", err.text);
-		(void)tell_driver(&removal, work_delete);
+		(void)tell_driver(&removal, uc_ctrl_del_dev);
 	}
 }
 

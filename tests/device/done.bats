@@ -3,15 +3,6 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # dev, id, pid, tmp are set by helpers
 load helpers
 
-install_rule() {
-	local rules=/run/udev/rules.d
-	mkdir -p "$rules"
-	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#$UBLKCTL#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
-		>"$rules/59-ublkctl.rules"
-	udevadm control --reload
-	defer sh -c "rm $rules/59-ublkctl.rules; udevadm control --reload"
-}
-
 # partitioned FILE: 16 MiB with a partition from 1 to 8 MiB, in an MBR
 partitioned() {
 	truncate -s 16M "$1"

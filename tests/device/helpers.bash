@@ -117,6 +117,18 @@ teardown() {
 	return 1
 }
 
+# udev's rule as it is installed, but with the program of this test, or $UBLKCTL_IN_RULE
+install_rule() {
+	local rules=/run/udev/rules.d
+	mkdir -p "$rules"
+	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#${UBLKCTL_IN_RULE:-$UBLKCTL}#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
+		>"$rules/59-ublkctl.rules"
+	# Who is at work goes on with the old ones.
+	udevadm settle --timeout 30
+	udevadm control --reload
+	defer sh -c "rm $rules/59-ublkctl.rules; udevadm control --reload"
+}
+
 # --- devices ---
 
 # add_device OPTION...: sets dev, id and pid (of its handler)

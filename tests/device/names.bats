@@ -3,16 +3,6 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154  # tmp, dev, id, pid ... are set by helpers
 load helpers
 
-# The rule as it is installed, but with the program of this test.
-install_rule() {
-	local rules=/run/udev/rules.d
-	mkdir -p "$rules"
-	sed "s#@CMAKE_INSTALL_FULL_SBINDIR@/ublkctl#${UBLKCTL_IN_RULE:-$UBLKCTL}#" "${BATS_TEST_DIRNAME%/tests/device}/udev/59-ublkctl.rules.in" \
-		>"$rules/59-ublkctl.rules"
-	udevadm control --reload
-	defer sh -c "rm $rules/59-ublkctl.rules; udevadm control --reload"
-}
-
 links_to() { same "$(readlink -f "/dev/ublk/by-name/$1")" "$2"; }
 no_link() { [[ ! -L /dev/ublk/by-name/$1 ]]; }
 
